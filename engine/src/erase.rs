@@ -41,7 +41,8 @@ pub struct EraseReceipt {
 impl Database {
     /// Deletes traces and removes their bytes from every file: segments, log, indexes, datasets, scores, review
     /// queues, unfinished work and the quarantine of repairs, which is emptied. Traces deleted before may be named, too; their
-    /// bytes go. Old files that a reader still holds are pending in the receipt.
+    /// bytes go. With them go the traces of calls of judges about them, which quote them. Old files that a reader still holds
+    /// are pending in the receipt.
     ///
     /// What was written about datasets is looked through for what the traces say. A string of a stored query, or a
     /// key in backticks, that is in a text of theirs, or that one of their ids, their session, their user, or a
@@ -64,6 +65,7 @@ impl Database {
     pub fn erase_traces<S: AsRef<str>>(&self, trace_ids: &[S]) -> Result<EraseReceipt> {
         let ids: Vec<String> = trace_ids.iter().map(|id| id.as_ref().to_string()).collect();
         let _alone = self.change_alone();
+        let ids = self.with_judge_calls(&ids)?;
         let ids = self.store().begin_erase(&ids)?;
         self.erase(ids)
     }

@@ -56,6 +56,116 @@ fn a_stratified_sample_has_each_service_and_is_the_same_again() {
 }
 
 #[test]
+fn quotas_are_kept_and_the_others_share_the_rest() {
+    let bench = Bench::new();
+    let report = bench.dataset(
+        "by_service",
+        &[
+            "--where",
+            "",
+            "--stratify",
+            "service_name",
+            "--quota",
+            "shop=3",
+            "--quota",
+            "none=2",
+        ],
+    );
+    assert_eq!(report["inserted"], 3);
+    assert_eq!(report["unmet_quotas"], json!([["none", 0, 2]]));
+    bench.dataset(
+        "rewarded",
+        &[
+            "--where",
+            "",
+            "--stratify",
+            "feedback.reward",
+            "--quota",
+            "0=4",
+            "--quota-missing",
+            "1",
+            "--sample",
+            "10",
+        ],
+    );
+    let by_reward = bench.rows(
+        "SELECT value_number AS reward, count(*) AS n FROM dataset_records JOIN assessments ON trace_id = source_trace_id
+         WHERE dataset = 'rewarded' AND name = 'reward' GROUP BY 1 ORDER BY 1",
+    );
+    let numbers = |row: &Value| (row["reward"].as_f64(), row["n"].as_u64());
+    let numbers: Vec<_> = by_reward.iter().map(numbers).collect();
+    assert_eq!(numbers, [(Some(0.0), Some(4)), (Some(1.0), Some(6))]);
+    let two = ["--stratify", "source_type", "--quota", "TRACE=2"];
+    let two = bench.json("dataset sample", &[&["rewarded"], &two[..]].concat());
+    assert_eq!(two.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn of_each_session_the_newest_is_what_sql_says() {
+    let bench = Bench::new();
+    bench.done(&["dataset", "create", &bench.db(), "newest"]);
+    let newest = ["newest", "--where", "", "--newest-per-session"];
+    let hours = ["--stratify", "hour", "--sample", "5", "--dry-run"];
+    let plan = bench.json("dataset add", &[&newest[..], &hours].concat());
+    assert_eq!(
+        (&plan["older"], &plan["chosen"]),
+        (&json!(COUNT / 2), &json!(5))
+    );
+    assert_eq!(
+        plan["strata"],
+        json!([["2025-03-01T00:00:00Z", COUNT / 2, 5]])
+    );
+    bench.json("dataset add", &newest);
+    let wanted = "SELECT max(trace_id) AS id FROM traces GROUP BY session_id ORDER BY id";
+    let wanted: Vec<String> = bench
+        .rows(wanted)
+        .iter()
+        .map(|row| text(&row["id"]))
+        .collect();
+    assert_eq!(traces_of(&bench, "newest"), wanted);
+}
+
+#[test]
+fn a_quota_that_is_none_is_named() {
+    let bench = Bench::new();
+    bench.done(&["dataset", "create", &bench.db(), "d"]);
+    let add = ["d", "--where", ""];
+    for (options, said) in [
+        (&["--stratify", "model", "--quota", "small"][..], "VALUE=N"),
+        (
+            &["--stratify", "model", "--quota", "small=x"][..],
+            "VALUE=N",
+        ),
+        (&["--quota", "small=1"][..], "--stratify"),
+        (&["--stratify", "model"][..], "--sample"),
+        (
+            &["--stratify", "model", "--quota", "a=2", "--sample", "1"][..],
+            "quotas of 2 in a sample of 1",
+        ),
+        (
+            &["--stratify", "modell", "--sample", "1"][..],
+            "feedback.NAME",
+        ),
+    ] {
+        let ended = bench.fails(2, "dataset add", &[&add[..], options].concat());
+        assert!(ended.err.contains(said), "{options:?}: {ended:?}");
+    }
+    let ended = bench.done(&[
+        "dataset",
+        "add",
+        &bench.db(),
+        "d",
+        "--where",
+        "",
+        "--stratify",
+        "model",
+        "--quota",
+        "small-model=99",
+    ]);
+    assert!(ended.contains("60 added"), "{ended}");
+}
+
+#[test]
 fn near_duplicates_go_and_the_oldest_stays() {
     let bench = Bench::new();
     all(&bench);

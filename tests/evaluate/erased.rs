@@ -16,7 +16,7 @@ const WORD: &str = "thing16x3";
 const SAID: &str = "secretly-said-of-sixteen";
 
 /// The files of the database that have a text in them.
-fn files_with(bench: &Bench, text: &str) -> Vec<PathBuf> {
+pub(super) fn files_with(bench: &Bench, text: &str) -> Vec<PathBuf> {
     let (mut folders, mut found) = (vec![bench.path("app.traces")], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {

@@ -3,13 +3,15 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
+use super::erased::files_with;
 use super::judge_server::{Does, INPUT_TOKENS, JudgeServer, OUTPUT_TOKENS, verdict};
-use super::traces::COUNT;
+use super::traces::{COUNT, trace_id};
 use super::{Bench, asking, assert_close, text};
 use crate::command_line::{Ended, report};
 
@@ -112,6 +114,55 @@ fn a_server_that_fails_now_and_then_costs_no_score() {
     let judged =
         "SELECT count(*) AS n FROM assessments WHERE name = 'polite' AND source_type = 'LLM_JUDGE'";
     assert_eq!(bench.count(judged), COUNT);
+}
+
+#[test]
+fn calls_are_traces_that_go_with_what_they_judged() {
+    const SAID: &str = "said-of-the-last-but-one";
+    let bench = Bench::new();
+    with_price(&bench);
+    let (seen, word) = (Seen::default(), format!("thing{}x3", COUNT - 2));
+    let server = JudgeServer::start(move |_, body| match (seen.before(body), lot(body, 4)) {
+        (0, 0) => Does::Refuses(503),
+        _ => {
+            let why = [SAID, "because"][usize::from(!body.to_string().contains(&word))];
+            Does::Says(json!({"rationale": why, "value": true}).to_string())
+        }
+    });
+    let ended = judged(&bench, &server, &["--judge-traces", "judges"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let run = text(&report(&ended)["run_id"]);
+    let calls = bench.row(
+        "SELECT count(*) AS n, sum(CASE WHEN state = 'ERROR' THEN 1 ELSE 0 END) AS errors, sum(cost_usd) AS cost,
+           count(DISTINCT metadata['tracehouse.eval.trace_id']) AS judged, max(metadata['tracehouse.eval.run_id']) AS run
+         FROM traces WHERE experiment_id = 'judges'",
+    );
+    assert_eq!(calls["n"], json!(server.calls()));
+    assert_eq!(calls["errors"], json!(server.calls() - COUNT));
+    assert_eq!(
+        (&calls["judged"], &calls["run"]),
+        (&json!(COUNT), &json!(run))
+    );
+    let cost = COUNT as f64 * cost_of_a_call();
+    assert_close("cost", &calls["cost"], &json!(cost));
+    // A run that goes on does not judge what came of it.
+    let db = bench.db();
+    let again = ["--json", "eval", "run", &db, "--resume", &run];
+    let again = asking(
+        &server.url(),
+        &[&again[..], &["--judge-model", "m"]].concat(),
+    );
+    assert_eq!(report(&again)["row_count"], json!(COUNT), "{again:?}");
+    assert!(!files_with(&bench, SAID).is_empty(), "it is stored");
+    // The last question is the one before it with a word more, so both have to go.
+    let ids = [trace_id(COUNT - 1), trace_id(COUNT - 2)];
+    bench.done(&["delete", &db, &ids[0], &ids[1], "--erase", "--yes"]);
+    let judged = "SELECT count(DISTINCT metadata['tracehouse.eval.trace_id']) AS n FROM traces
+                  WHERE experiment_id = 'judges'";
+    assert_eq!(bench.count(judged), COUNT - 2);
+    let said = format!("SELECT count(*) AS n FROM spans WHERE outputs LIKE '%{SAID}%'");
+    assert_eq!(bench.count(&said), 0);
+    assert_eq!(files_with(&bench, SAID), Vec::<PathBuf>::new());
 }
 
 #[test]

@@ -325,6 +325,48 @@ fn two_runs_are_compared_item_by_item() {
 }
 
 #[test]
+fn what_got_worse_is_shown_with_both_outputs() {
+    let bench = Bench::new();
+    bench.dataset("asked", &["--where", "feedback.reward = 1", "--limit", "3"]);
+    let judge = |name| {
+        bench.run(&[
+            "--dataset",
+            "asked",
+            "--name",
+            name,
+            "--scorer",
+            "exact_match",
+        ])
+    };
+    judge("before");
+    let record = "SELECT dataset_record_id AS id FROM dataset_records WHERE dataset = 'asked'
+                  ORDER BY source_trace_id DESC LIMIT 1";
+    let id = text(&bench.row(record)["id"]);
+    let before = bench.row(&format!(
+        "SELECT outputs FROM dataset_records WHERE dataset_record_id = '{id}'"
+    ));
+    bench.json(
+        "dataset edit",
+        &["asked", &id, "--outputs", "\"It is lost.\""],
+    );
+    judge("after");
+    let compared = bench.json("eval compare", &["before", "after"]);
+    assert_eq!(compared["scorers"][0]["regressions"][0]["key"], json!(id));
+    let outputs: Value = serde_json::from_str(&text(&before["outputs"])).unwrap();
+    assert_eq!(
+        compared["outputs"],
+        json!({&id: {"a": outputs, "b": "It is lost."}})
+    );
+    let shown = bench.done(&["eval", "compare", &bench.db(), "before", "after"]);
+    assert!(
+        shown.contains("It is lost.") && shown.contains("is in hall"),
+        "{shown}"
+    );
+    let none = bench.json("eval compare", &["before", "after", "--limit", "0"]);
+    assert_eq!(none["outputs"], json!({}));
+}
+
+#[test]
 fn two_groups_are_compared() {
     let bench = Bench::new();
     let compared = bench.json(

@@ -13,10 +13,10 @@ use pythonize::pythonize;
 use tracehouse::export::write_parquet;
 use tracehouse::{
     DatasetInfo, ExportForm, ExportFormat, MergeReport, NewDataset, NewRecord, RecordDiff,
-    RecordEdit, Sample, Search, SplitOptions,
+    RecordEdit, Search, SplitOptions,
 };
 
-use crate::given::sample as given_sample;
+use crate::given::{GivenSample, sample as given_sample};
 use crate::handle::{Database, Handle};
 use crate::objects::{self, Class, json, optional_json};
 use crate::reader::{FileSink, RaisedInside, Source};
@@ -117,21 +117,6 @@ fn search_of(
     }
 }
 
-fn sample_of(
-    py: Python<'_>,
-    sample: Option<usize>,
-    seed: u64,
-    stratify: Option<String>,
-) -> PyResult<Option<Sample>> {
-    if sample.is_none() && stratify.is_some() {
-        return Err(errors::invalid(
-            py,
-            "stratify without sample: say how many, sample=N",
-        ));
-    }
-    Ok(sample.map(|count| given_sample(count, seed, stratify)))
-}
-
 /// A dataset of an open database.
 #[pyclass(frozen, module = "tracehouse._native")]
 pub(crate) struct Dataset {
@@ -180,7 +165,7 @@ impl Dataset {
         infos(py, &self.run(py, tracehouse::Dataset::versions)?)
     }
 
-    #[pyo3(signature = (of, filter, limit, order_by, experiments, sample, seed, stratify))]
+    #[pyo3(signature = (of, filter, limit, order_by, experiments, sample))]
     #[allow(clippy::too_many_arguments)] // One for each thing that can be said.
     fn add<'py>(
         &self,
@@ -190,12 +175,10 @@ impl Dataset {
         limit: Option<usize>,
         order_by: Option<Vec<String>>,
         experiments: Option<Vec<String>>,
-        sample: Option<usize>,
-        seed: u64,
-        stratify: Option<String>,
+        sample: Option<GivenSample>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let search = search_of(filter, limit, order_by, experiments);
-        let sample = sample_of(py, sample, seed, stratify)?;
+        let sample = sample.map(given_sample);
         let of_spans = of == "span";
         let report = self.run(py, move |dataset| match (of_spans, &sample) {
             (false, None) => dataset.add_traces(&search),
@@ -207,7 +190,7 @@ impl Dataset {
     }
 
     /// What `add` with the same arguments would make, counted; as a dict.
-    #[pyo3(signature = (of, filter, limit, order_by, experiments, sample, seed, stratify))]
+    #[pyo3(signature = (of, filter, limit, order_by, experiments, sample))]
     #[allow(clippy::too_many_arguments)] // As `add`.
     fn plan<'py>(
         &self,
@@ -217,12 +200,10 @@ impl Dataset {
         limit: Option<usize>,
         order_by: Option<Vec<String>>,
         experiments: Option<Vec<String>>,
-        sample: Option<usize>,
-        seed: u64,
-        stratify: Option<String>,
+        sample: Option<GivenSample>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let search = search_of(filter, limit, order_by, experiments);
-        let sample = sample_of(py, sample, seed, stratify)?;
+        let sample = sample.map(given_sample);
         let of_spans = of == "span";
         let plan = self.run(py, move |dataset| match of_spans {
             false => dataset.plan_traces(&search, sample.as_ref()),
@@ -299,29 +280,14 @@ impl Dataset {
         Ok(Rows::of_batches(batch.schema(), vec![batch], &self.handle))
     }
 
-    #[pyo3(signature = (count, seed, stratify))]
-    fn sample(
-        &self,
-        py: Python<'_>,
-        count: usize,
-        seed: u64,
-        stratify: Option<String>,
-    ) -> PyResult<Rows> {
-        let sample = given_sample(count, seed, stratify);
+    fn sample(&self, py: Python<'_>, sample: GivenSample) -> PyResult<Rows> {
+        let sample = given_sample(sample);
         let batch = self.run(py, move |dataset| dataset.sample(&sample))?;
         Ok(Rows::of_batches(batch.schema(), vec![batch], &self.handle))
     }
 
-    #[pyo3(signature = (name, count, seed, stratify))]
-    fn sample_into(
-        &self,
-        py: Python<'_>,
-        name: String,
-        count: usize,
-        seed: u64,
-        stratify: Option<String>,
-    ) -> PyResult<Self> {
-        let sample = given_sample(count, seed, stratify);
+    fn sample_into(&self, py: Python<'_>, name: String, sample: GivenSample) -> PyResult<Self> {
+        let sample = given_sample(sample);
         let made = self.run(py, move |dataset| {
             dataset.sample_into(NewDataset::new(name), &sample)
         })?;

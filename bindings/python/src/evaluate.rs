@@ -15,7 +15,7 @@ use tracehouse::eval::judge::{Client, Judge, JudgeKind, JudgeSettings, JudgeUsag
 use tracehouse::eval::scorer::{Definition, parse_spec};
 use tracehouse::eval::{
     EvalOptions, EvalScorer, EvalSource, GivenItem, Item, Needs, Score, ScoreError, ScoreErrorKind,
-    Scorer as EvalRule, ToolCall, Turn, definition_of, scorer_of,
+    Scorer as EvalRule, ToolCall, Turn, definition_of, judge_observer, scorer_of,
 };
 use tracehouse::{Search, SessionSearch};
 
@@ -131,7 +131,8 @@ fn judge(
     for (name, value) in &given {
         set(&mut all, name, value).map_err(wrong)?;
     }
-    let mut client = Client::new(&all).map_err(|error| wrong(error.to_string()))?;
+    let client = Client::new(&all).map_err(|error| wrong(error.to_string()))?;
+    let mut client = client.with_observer(judge_observer());
     if let Some(db) = db {
         let kept = call::run(py, db.handle()?, tracehouse::Database::judge_cache)?;
         client = client.with_cache(kept);
@@ -370,7 +371,7 @@ fn given_item(given: &Bound<'_, PyAny>) -> PyResult<GivenItem> {
 
 /// Carries out a run, or goes on with one; gives it as a dict.
 #[pyfunction]
-#[pyo3(signature = (db, source, scorers, *, name=None, resume=None, concurrency=None, chunk_items=None, feedback=true, progress=None))]
+#[pyo3(signature = (db, source, scorers, *, name=None, resume=None, concurrency=None, chunk_items=None, feedback=true, progress=None, judge_traces=None))]
 #[expect(
     clippy::too_many_arguments,
     reason = "keywords of a function of Python"
@@ -386,11 +387,12 @@ fn evaluate<'py>(
     chunk_items: Option<usize>,
     feedback: bool,
     progress: Option<Py<PyAny>>,
+    judge_traces: Option<String>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let source = source_of(source)?;
     let scorers: Vec<EvalScorer> = scorers.iter().map(|one| one.scorer.clone()).collect();
     let mut options = options(concurrency, chunk_items, progress).feedback(feedback);
-    options.name = name;
+    (options.name, options.judge_traces) = (name, judge_traces);
     let run = call::run(py, db.handle()?, move |db| match resume {
         Some(run_id) => db.resume_eval(&run_id, &source, &scorers, &options),
         None => db.evaluate(&source, &scorers, &options),
@@ -439,6 +441,19 @@ fn compare_evals<'py>(
         db.compare_evals(&db.eval_run(&a)?.run_id, &db.eval_run(&b)?.run_id)
     })?;
     Ok(pythonize(py, &compared)?)
+}
+
+/// What items of a run answered, each in its place.
+#[pyfunction]
+fn eval_outputs(
+    py: Python<'_>,
+    db: &Database,
+    run: String,
+    items: Vec<String>,
+) -> PyResult<Vec<Option<String>>> {
+    call::run(py, db.handle()?, move |db| {
+        db.eval_outputs(&db.eval_run(&run)?.run_id, &items)
+    })
 }
 
 #[pyfunction]
@@ -533,6 +548,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(eval_runs, module)?)?;
     module.add_function(wrap_pyfunction!(eval_report, module)?)?;
     module.add_function(wrap_pyfunction!(compare_evals, module)?)?;
+    module.add_function(wrap_pyfunction!(eval_outputs, module)?)?;
     module.add_function(wrap_pyfunction!(compare_groups, module)?)?;
     module.add_function(wrap_pyfunction!(delete_eval, module)?)?;
     module.add_function(wrap_pyfunction!(register_scorer, module)?)?;

@@ -52,11 +52,19 @@ pub(crate) fn timeout(py: Python<'_>, seconds: Option<f64>) -> PyResult<Option<D
         .transpose()
 }
 
+/// Count, seed, key to stratify by, quotas, whether of a session the newest alone counts: what a sample of Python is.
+pub(crate) type GivenSample = (
+    Option<usize>,
+    u64,
+    Option<String>,
+    Vec<(Option<String>, usize)>,
+    bool,
+);
+
 /// A sample.
-pub(crate) fn sample(count: usize, seed: u64, stratify: Option<String>) -> Sample {
-    let sample = Sample::new(count, seed);
-    match stratify {
-        Some(key) => sample.stratify(key),
-        None => sample,
-    }
+pub(crate) fn sample(given: GivenSample) -> Sample {
+    let mut sample = Sample::all(given.1);
+    (sample.count, sample.stratify, sample.quotas) = (given.0, given.2, given.3);
+    sample.newest_per_session = given.4;
+    sample
 }

@@ -76,6 +76,65 @@ def test_samples(ds: Dataset) -> None:
         ds.sample(2, stratify="colour")
 
 
+def test_quotas_and_the_newest_per_session(sample_db: Database, ds: Dataset) -> None:
+    everything = ds.plan_traces(sample=100, stratify="state")
+    counts = {state: there for state, there, _ in everything.strata}
+    quotas = {"ERROR": 1, "UNSEEN": 2, None: 3}
+    plan = ds.plan_traces(stratify="state", quotas=quotas)
+    chosen = {state: chosen for state, _, chosen in plan.strata}
+    assert chosen == {"ERROR": 1, "UNSEEN": 0, None: 0, "OK": 0}
+    report = ds.add_traces(sample=5, stratify="state", quotas={"ERROR": 1}, seed=3)
+    assert (report.inserted, report.unmet_quotas) == (5, [])
+    assert ds.info.query is not None
+    assert ds.info.query["sample"] == {"count": 5, "seed": 3, "stratify": "state", "quotas": [["ERROR", 1]]}
+    report = ds.add_spans(stratify="model", quotas=quotas)
+    assert dict(zip(quotas, report.unmet_quotas, strict=True)) == {
+        value: (value, 0, quota) for value, quota in quotas.items()
+    }
+    assert counts["OK"] > 4
+
+    sessions = {trace.info.session_id for trace in sample_db.iter_traces()} - {None}
+    newest = sample_db.create_dataset("newest")
+    plan = newest.plan_traces(newest_per_session=True)
+    assert newest.add_traces(newest_per_session=True).inserted == plan.chosen
+    assert plan.older == everything.records - plan.records
+    traces = [sample_db.get_trace(record.source_trace_id or "") for record in newest.records()]
+    found = [trace.info.session_id for trace in traces]
+    assert len(found) == len(set(found) - {None}) + found.count(None)
+    assert set(found) - {None} == sessions
+
+    some = ds.sample(stratify="source_type", quotas={"TRACE": 2})
+    assert len(some.fetchall()) == 2
+    assert len(ds.sample_into("part", 4, stratify="source_type", quotas={"HUMAN": 1})) == 4
+    for wrong, said in [
+        ({"sample": 1, "stratify": "state", "quotas": {"OK": 2}}, "quotas of 2 in a sample of 1"),
+        ({"quotas": {"OK": 2}}, "stratify by"),
+        ({"stratify": "state", "quotas": {"OK": -1}}, "the quota of 'OK' is -1"),
+        ({"stratify": "state", "quotas": {"OK": "many"}}, "the quota of 'OK' is 'many'"),
+        ({"sample": -1}, "the sample's number is -1"),
+        ({"sample": 1, "stratify": "feedback"}, "feedback.NAME"),
+    ]:
+        with pytest.raises(InvalidInputError, match=said):
+            ds.add_traces(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="say how many"):
+        ds.sample()
+
+
+@pytest.mark.parametrize("key", ["model", "feedback.helpful", "expectation.answer", "hour", "day", "tags.env"])
+def test_samples_are_stratified_by_what_traces_have(sample_db: Database, ds: Dataset, key: str) -> None:
+    sample_db.log_feedback(sample.trace_id(0), "helpful", True)
+    sample_db.log_expectation(sample.trace_id(1), "answer", "30 days")
+    plan = ds.plan_traces(sample=1_000, stratify=key)
+    values = {value for value, _, _ in plan.strata}
+    assert sum(there for _, there, _ in plan.strata) == plan.records == plan.chosen
+    if key == "feedback.helpful":
+        assert values == {"true", None}
+    if key == "expectation.answer":
+        assert values == {"30 days", None}
+    if key == "hour":
+        assert all(value is not None and value.endswith(":00:00Z") for value in values)
+
+
 def test_spans_become_records(ds: Dataset) -> None:
     assert ds.add_spans("span.name = 'chat'", limit=2).inserted == 2
     assert {record.source_span_id is not None for record in ds.records()} == {True}

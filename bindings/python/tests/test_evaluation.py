@@ -251,6 +251,26 @@ def test_two_runs_are_compared(db: Database) -> None:
         pickle.dumps(after)
 
 
+def test_what_got_worse_has_both_outputs(sample_db: Database) -> None:
+    questions = [{"inputs": {"n": n}, "expectations": {"expected_response": str(n)}} for n in range(3)]
+    ds = sample_db.create_dataset("questions")
+    ds.merge_records(questions)
+    before = sample_db.evaluate(ds, ["exact_match"], predict_fn=lambda n: str(n), name="before")
+    after = sample_db.evaluate(
+        ds, ["exact_match"], predict_fn=lambda n: str(n) if n else "a\n <b>zero</b>", name="after"
+    )
+    compared = after.compare(before)
+    [worse] = compared.regressions
+    assert compared.outputs([worse]) == [("0", "a\n <b>zero</b>")]
+    assert compared.outputs([worse.key, "none"]) == [("0", "a\n <b>zero</b>"), (None, None)]
+    assert before.outputs([worse.key]) == ["0"]
+    assert f"exact_match: {worse.key} now fails\n    before: 0\n    after: a <b>zero</b>" in repr(compared)
+    assert "<b>zero" not in compared._repr_html_()
+    assert "output after" in compared._repr_html_()
+    sample_db.close()
+    assert "now fails" in repr(compared), "without outputs"
+
+
 def test_groups_of_traces_are_compared(sample_db: Database) -> None:
     sample_db.evaluate("", ["max_words:2", "contains:days"])
     compared = sample_db.compare_groups("tags.env = 'prod'", "tags.env = 'dev'")

@@ -44,6 +44,33 @@ def test_guidelines(db: Database, server: FakeJudge) -> None:
     assert judge.definition["guidelines"] == ["Speak of money.", "Be brief."]
 
 
+def test_calls_are_stored_as_traces(db: Database, server: FakeJudge) -> None:
+    db.set_price("m", 1_000.0, 10_000.0)
+    judge = Judge(model="m", base_url=server.url, api_key=KEY, guidelines="Speak of money.", name="money")
+    db.evaluate(ANSWERS, judge, name="not stored")
+    assert db.count_traces() == 0
+    other = Judge(model="m", base_url=server.url, api_key=KEY, guidelines="Be brief.", name="brief")
+    dataset = db.create_dataset("asked")
+    dataset.merge_records([{"inputs": n, "outputs": said["outputs"]} for n, said in enumerate(ANSWERS)])
+    run = db.evaluate(dataset, other, judge_traces="9")
+    traces = list(db.iter_traces("experiment_id = '9' AND metadata.tracehouse.eval.judge = 'brief'"))
+    assert len(traces) == len(server.requests) - 2 == 2
+    records = {record.dataset_record_id for record in dataset.records()}
+    assert {trace.info.metadata["tracehouse.eval.record"] for trace in traces} == records
+    for trace in traces:
+        assert (trace.info.metadata["tracehouse.eval.run_id"], trace.info.state) == (run.run_id, "OK")
+        span = trace.root
+        assert span is not None
+        assert (span.model, span.input_tokens, span.output_tokens) == ("m", 100, 10)
+        assert span.cost_usd == pytest.approx(0.2)
+        assert "Be brief." in str(span.inputs)
+        assert span.outputs is not None
+        assert KEY not in str(trace.to_dict())
+    registered = Judge(model="m", base_url=server.url, kind="safety")
+    with pytest.raises(InvalidInputError, match="experiment id"):
+        db.evaluate(ANSWERS, registered, judge_traces="")
+
+
 def test_defaults_are_those_of_the_environment(
     db: Database, server: FakeJudge, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ _DATABASE = {
     "create_dataset_with": "create_dataset",
     "dataset_by_id": "dataset",
     "resume_eval": "EvalRun.resume",
+    "eval_outputs": "EvalRun.outputs",
     "eval_report": "EvalRun.summaries",
     "eval_scores": "EvalRun.scores",
     "decode_received": "no twin: a server's way in, whose parts import_otlp does together",
@@ -75,6 +76,8 @@ _FREE = {
     "read_table": "Database.sql(tables=...)",
     "batch_rows": "no twin: rows are tuples by themselves",
     "encode_otlp": "Trace.to_otlp",
+    "join_filters": "no twin: filters are put together by programs that add limits of their own",
+    "nearest": "no twin: errors name what was meant by themselves",
 }
 
 

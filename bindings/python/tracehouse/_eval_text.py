@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tracehouse._table import _clean
+from tracehouse.errors import Error
 from tracehouse.statistics import GroupNumbers, GroupRates
 
 if TYPE_CHECKING:
     from tracehouse.evaluation import EvalComparison, EvalRun, GroupComparison
-    from tracehouse.statistics import Interval, ScorerComparison, Summary
+    from tracehouse.statistics import Interval, Regression, ScorerComparison, Summary
 
 RUN_HEAD = ("scorer", "items", "errors", "passed", "mean", "95 % interval")
 COMPARISON_HEAD = ("scorer", "pairs", "before", "after", "difference", "95 % interval", "p", "worse")
 GROUPS_HEAD = ("figure", "a", "b", "difference", "95 % interval", "p")
 _NS_PER_MS = 1_000_000
 _SHOWN_MAX = 10
+_OUTPUT_CHARS_MAX = 100
 
 
 def number(value: float | None, sign: bool = False) -> str:
@@ -112,18 +114,35 @@ def run_text(run: EvalRun) -> str:
 
 
 def comparison_text(compared: EvalComparison) -> str:
-    """Two runs as a table, and the first items that got worse."""
+    """Two runs as a table, and the first items that got worse with what they answered."""
     head = f"{compared.b.name} ({compared.b.run_id}) against {compared.a.name} ({compared.a.run_id})"
     lines = [_clean(head), *_lines(COMPARISON_HEAD, comparison_rows(compared.scorers))]
     if compared.unpaired:
         lines.append(_clean(f"only in one of them: {', '.join(compared.unpaired)}"))
     worse = compared.regressions
-    for one in worse[:_SHOWN_MAX]:
+    shown = worse[:_SHOWN_MAX]
+    for one, outputs in zip(shown, outputs_of(compared, shown), strict=True):
         change = "" if one.a is None or one.b is None else f", {number(one.a)} to {number(one.b)}"
         lines.append(_clean(f"  {one.scorer}: {one.key} {one.kind.replace('_', ' ')}{change}"))
+        for when, output in zip(("before", "after"), outputs, strict=True):
+            if output is not None:
+                lines.append(_clean(f"    {when}: {_start_of(output)}"))
     if len(worse) > _SHOWN_MAX:
         lines.append(f"  and {len(worse) - _SHOWN_MAX:,} more that got worse")
     return "\n".join(lines)
+
+
+def outputs_of(compared: EvalComparison, worse: Sequence[Regression]) -> list[tuple[str | None, str | None]]:
+    """What items answered before and after; nothing where the database was closed or a run deleted meanwhile."""
+    try:
+        return compared.outputs(worse)
+    except Error:
+        return [(None, None)] * len(worse)
+
+
+def _start_of(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _OUTPUT_CHARS_MAX else line[: _OUTPUT_CHARS_MAX - 1] + "\u2026"
 
 
 def groups_text(compared: GroupComparison) -> str:

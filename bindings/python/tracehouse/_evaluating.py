@@ -31,6 +31,7 @@ class Evaluating(Base):
         concurrency: int | None = None,
         progress: Progress | bool | None = None,
         experiment_id: str = "0",
+        judge_traces: str | None = None,
     ) -> EvalRun:
         """Judges everything of a source by each scorer, and stores what they say: in SQL's table `scores` and as
         feedback on the traces. Nothing that is there is replaced. What a scorer cannot judge is an error, not a score.
@@ -59,6 +60,9 @@ class Evaluating(Base):
             progress: a function called with items that are done and items in all; `True` shows a bar of `tqdm` where
                 it is installed.
             experiment_id: the experiment of the traces of `predict_fn`.
+            judge_traces: an experiment in which each call of a judge is stored as a trace; none is unless given.
+                These are erased with what they judged; other runs over traces find them unless their filter leaves it
+                out.
 
         Returns:
             The run. After an error, and after Ctrl-C, what was judged is kept: `eval_run(name).resume()` goes on.
@@ -84,10 +88,18 @@ class Evaluating(Base):
                 concurrency=concurrency,
                 progress=progress,
                 experiment_id=experiment_id,
+                judge_traces=judge_traces,
             )
         source = source_of(self._native, data, of, version, limit)
         return carry_out(
-            self._native, source, made, name=name, feedback=feedback, concurrency=concurrency, progress=progress
+            self._native,
+            source,
+            made,
+            name=name,
+            feedback=feedback,
+            concurrency=concurrency,
+            progress=progress,
+            judge_traces=judge_traces,
         )
 
     def eval_runs(self) -> list[EvalRun]:

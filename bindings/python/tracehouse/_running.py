@@ -171,6 +171,7 @@ def carry_out(
     feedback: bool = True,
     concurrency: int | None = None,
     progress: Progress | bool | None = None,
+    judge_traces: str | None = None,
     failures: Mapping[str, str] | None = None,
 ) -> EvalRun:
     """Judges a source, and gives the run."""
@@ -188,6 +189,7 @@ def carry_out(
             chunk_items=chunk_items,
             feedback=feedback,
             progress=report,
+            judge_traces=judge_traces,
         )
     return EvalRun(db, run)
 
@@ -207,6 +209,7 @@ def evaluate_predicted(
     concurrency: int | None = None,
     progress: Progress | bool | None = None,
     feedback: bool = True,
+    judge_traces: str | None = None,
 ) -> EvalRun:
     """Calls a function with inputs, and judges what it gives.
 
@@ -245,6 +248,7 @@ def evaluate_predicted(
         feedback=feedback,
         concurrency=concurrency,
         progress=progress,
+        judge_traces=judge_traces,
         failures=failures,
     )
     _native.link_run(db, [item["trace_id"] for item in found], run.run_id, True)

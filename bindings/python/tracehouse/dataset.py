@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from tracehouse._given import record_of
 from tracehouse._options import json_text
 from tracehouse._record import Record, to_datetime
+from tracehouse._sample import sample_of, some_of
 from tracehouse.errors import InvalidInputError
 from tracehouse.likeness import Alike, DedupeReport, LeakReport, SplitReport
 from tracehouse.reports import Rejected
@@ -48,6 +49,8 @@ class BuildPlan(Record):
     """How many of these would be added or updated."""
     strata: list[tuple[str | None, int, int]]
     """By stratum: how many records there are, and how many would be chosen."""
+    older: int = 0
+    """Of those found, those of a session that has a newer one, where the newest alone counts."""
 
 
 @dataclass(slots=True)
@@ -140,6 +143,8 @@ class MergeReport(Record):
     """The newest version after it; the same as before when nothing changed."""
     record_count: int
     """Records of that version."""
+    unmet_quotas: list[tuple[str | None, int, int]] = field(default_factory=list)
+    """Quotas of a sample that there were too few records for: the value, how many there were, and the quota."""
 
 
 @dataclass(slots=True)
@@ -233,6 +238,8 @@ class Dataset:
         sample: int | None = None,
         seed: int = 0,
         stratify: str | None = None,
+        quotas: Mapping[str | None, int] | None = None,
+        newest_per_session: bool = False,
     ) -> MergeReport:
         """Adds a record for each trace that a filter holds for, or updates the record with its inputs.
 
@@ -243,14 +250,19 @@ class Dataset:
             experiment_ids: only traces of these experiments.
             sample: a sample of so many of the records found; the same `seed` gives the same one.
             seed: another seed gives another sample.
-            stratify: the key whose values share the sample in proportion.
+            stratify: the key whose values share the sample in proportion: `state`, `service_name`, `name`,
+                `session_id`, `user_id`, `experiment_id`, `client_request_id`, `model` (of several all of them, as
+                `a, b`), `hour` and `day` of the beginning (UTC, `2026-01-31T14:00:00Z`, `2026-01-31`),
+                `feedback.NAME` and `expectation.NAME` (the newest value), `tags.K`, `metadata.K`.
+            quotas: values of that key and how many of each; `None` stands for what has no value. Without `sample` these
+                are all, with it the other values share what is left of it.
+            newest_per_session: take of each session the newest trace with inputs alone.
 
         Raises:
-            InvalidInputError: a wrong filter or order, or a key that has no strata.
+            InvalidInputError: a wrong filter or order, a key that has no strata, or quotas of more than the sample.
         """
-        return self._native.add(
-            "trace", filter, limit, _texts(order_by), _texts(experiment_ids), sample, seed, stratify
-        )
+        chosen = sample_of(sample, seed, stratify, quotas, newest_per_session)
+        return self._native.add("trace", filter, limit, _texts(order_by), _texts(experiment_ids), chosen)
 
     def plan_traces(
         self,
@@ -261,10 +273,13 @@ class Dataset:
         sample: int | None = None,
         seed: int = 0,
         stratify: str | None = None,
+        quotas: Mapping[str | None, int] | None = None,
+        newest_per_session: bool = False,
     ) -> BuildPlan:
         """Counts what `add_traces` with the same arguments would make, by stratum of a stratified sample, and changes
         nothing."""
-        return _plan(self._native.plan("trace", filter, limit, None, _texts(experiment_ids), sample, seed, stratify))
+        chosen = sample_of(sample, seed, stratify, quotas, newest_per_session)
+        return _plan(self._native.plan("trace", filter, limit, None, _texts(experiment_ids), chosen))
 
     def plan_spans(
         self,
@@ -275,9 +290,12 @@ class Dataset:
         sample: int | None = None,
         seed: int = 0,
         stratify: str | None = None,
+        quotas: Mapping[str | None, int] | None = None,
+        newest_per_session: bool = False,
     ) -> BuildPlan:
         """Counts what `add_spans` with the same arguments would make, and changes nothing."""
-        return _plan(self._native.plan("span", filter, limit, None, _texts(experiment_ids), sample, seed, stratify))
+        chosen = sample_of(sample, seed, stratify, quotas, newest_per_session)
+        return _plan(self._native.plan("span", filter, limit, None, _texts(experiment_ids), chosen))
 
     def add_spans(
         self,
@@ -288,14 +306,17 @@ class Dataset:
         sample: int | None = None,
         seed: int = 0,
         stratify: str | None = None,
+        quotas: Mapping[str | None, int] | None = None,
+        newest_per_session: bool = False,
     ) -> MergeReport:
         """Adds a record for each span that a filter holds for, newest first, with the span's own inputs and outputs.
 
         A filter is read as if the span were the only one of its trace. The arguments are those of `add_traces`; a
         sample can be stratified by `span.name`, `span.type`, `span.status`, `span.model`, `span.provider` and
-        `span.tool`, too.
+        `span.tool`, too, and by the other keys as its trace has them.
         """
-        return self._native.add("span", filter, limit, None, _texts(experiment_ids), sample, seed, stratify)
+        chosen = sample_of(sample, seed, stratify, quotas, newest_per_session)
+        return self._native.add("span", filter, limit, None, _texts(experiment_ids), chosen)
 
     def merge_records(self, records: Any) -> MergeReport:
         """Merges records: one record for equal inputs, outputs replaced, expectations and tags laid over.
@@ -360,23 +381,42 @@ class Dataset:
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self.rows().__arrow_c_stream__(requested_schema)
 
-    def sample(self, count: int, *, seed: int = 0, stratify: str | None = None) -> Result:
+    def sample(
+        self,
+        count: int | None = None,
+        *,
+        seed: int = 0,
+        stratify: str | None = None,
+        quotas: Mapping[str | None, int] | None = None,
+    ) -> Result:
         """A sample of the newest version's records; the same seed gives the same one.
 
         Args:
-            count: how many; all when there are fewer.
+            count: how many; all when there are fewer. `None` is what `quotas` say.
             seed: another seed gives another sample.
             stratify: `source_type`, `tags.K`, `expectations.K`, `inputs.K` or `outputs.K`.
-        """
-        return Result(self._native.sample(count, seed, stratify))
+            quotas: values of that key and how many of each, as in `add_traces`.
 
-    def sample_into(self, name: str, count: int, *, seed: int = 0, stratify: str | None = None) -> Dataset:
+        Raises:
+            InvalidInputError: neither a count nor quotas, another key, or quotas of more than the count.
+        """
+        return Result(self._native.sample(some_of(count, seed, stratify, quotas)))
+
+    def sample_into(
+        self,
+        name: str,
+        count: int | None = None,
+        *,
+        seed: int = 0,
+        stratify: str | None = None,
+        quotas: Mapping[str | None, int] | None = None,
+    ) -> Dataset:
         """Creates another dataset of a sample of the newest version's records; see `sample`.
 
         Raises:
             ConflictError: there is a dataset of that name.
         """
-        return Dataset(self._native.sample_into(name, count, seed, stratify))
+        return Dataset(self._native.sample_into(name, some_of(count, seed, stratify, quotas)))
 
     def split(
         self, parts: Mapping[str, float], *, seed: int = 0, near: float = _NEAR, by_user: bool = False

@@ -236,6 +236,16 @@ class EvalRun:
         before = other.run_id if isinstance(other, EvalRun) else other
         return EvalComparison.of(self._db, _native.compare_evals(self._db, before, self.run_id))
 
+    def outputs(self, items: Iterable[str]) -> list[str | None]:
+        """What items of it answered, as a person reads it, each in its place; `None` for one that is not of the run,
+        that has no output, or whose trace or dataset is gone.
+
+        Args:
+            items: by the names that `Regression.key` has: a record, session, `TRACE/SPAN` or trace. Records have the
+                outputs of the version that was judged, sessions the last thing that was answered.
+        """
+        return _native.eval_outputs(self._db, self.run_id, list(items))
+
     def resume(
         self,
         scorers: Iterable[Scorer | str | Callable[..., Any]] | None = None,
@@ -246,6 +256,7 @@ class EvalRun:
         feedback: bool = True,
         concurrency: int | None = None,
         progress: Progress | bool | None = None,
+        judge_traces: str | None = None,
     ) -> EvalRun:
         """Goes on with a run that was interrupted: what has no score in it yet is judged, in the source as it is now.
 
@@ -265,7 +276,8 @@ class EvalRun:
         """
         from tracehouse._running import resume
 
-        options = {"feedback": feedback, "concurrency": concurrency, "progress": progress}
+        options: dict[str, Any] = {"feedback": feedback, "concurrency": concurrency, "progress": progress}
+        options["judge_traces"] = judge_traces
         return resume(self._db, self, scorers, data, predict_fn, limit, options)
 
     def to_dict(self) -> dict[str, Any]:
@@ -316,6 +328,15 @@ class EvalComparison(Record):
     def regressions(self) -> list[Regression]:
         """Items that got worse, by scorer, worst first."""
         return [worse for one in self.scorers for worse in one.regressions]
+
+    def outputs(self, worse: Iterable[Regression | str]) -> list[tuple[str | None, str | None]]:
+        """What items answered in the run before and in the run after, each in its place; see `EvalRun.outputs`.
+
+        Args:
+            worse: items that got worse, or their keys.
+        """
+        keys = [one if isinstance(one, str) else one.key for one in worse]
+        return list(zip(self.a.outputs(keys), self.b.outputs(keys), strict=True))
 
     def __repr__(self) -> str:
         from tracehouse._eval_text import comparison_text

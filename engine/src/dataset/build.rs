@@ -5,7 +5,8 @@
 //! add expectations that it lacks. A subject without inputs asks nothing: it makes no record and is counted.
 //!
 //! A limit and a sample count records, not subjects: they are taken of what is left without those. What a sample is
-//! taken of is read twice, so that only the hashes of all are held.
+//! taken of is read twice, so that only the hashes of all are held. Where the newest of a session alone counts, it is the
+//! newest that has inputs, and the limit is of what these leave.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -19,7 +20,8 @@ use super::expectations::{Expectations, expectations_of};
 use super::json::updated;
 use super::record::Candidate;
 use super::sample::{Sample, choose};
-use super::subject::{Kind, SUBJECTS_A_READ, Subject, Subjects, candidates, strata};
+use super::strata::{are_newest, strata};
+use super::subject::{Kind, SUBJECTS_A_READ, Subject, Subjects, candidates};
 use crate::error::{Error, Result};
 
 /// What chose the traces or spans of a version, for `DatasetInfo::query`.
@@ -61,6 +63,8 @@ pub(crate) struct Built {
     pub repeated: u64,
     /// Subjects without inputs.
     pub skipped: u64,
+    /// Quotas that there were too few for: the value, how many there were, and the quota.
+    pub unmet_quotas: Vec<(Option<String>, u64, u64)>,
     by_hash: HashMap<u128, usize>,
 }
 
@@ -112,7 +116,7 @@ pub(crate) fn build(
 
 /// What a search finds, and what a sample takes of it.
 struct Sampled {
-    /// Those with inputs, each with the hash of its record.
+    /// Those with inputs that count, each with the hash of its record.
     asking: Vec<(Subject, u128)>,
     /// The first of each record, in the search's order.
     firsts: Vec<(Subject, u128)>,
@@ -122,26 +126,28 @@ struct Sampled {
     chosen: Vec<usize>,
     /// Subjects without inputs.
     skipped: u64,
+    /// Subjects of sessions that have a newer one.
+    older: u64,
 }
 
 impl Sampled {
     fn of(snapshot: &Snapshot, search: &Search, kind: Kind, sample: &Sample) -> Result<Self> {
-        let (mut asking, mut firsts, mut hashes) = (Vec::new(), Vec::new(), HashSet::new());
-        let (mut skipped, limit) = (0, search.limit.unwrap_or(usize::MAX));
-        if limit > 0 {
-            let subjects = Subjects::find(snapshot, search, kind, false)?;
-            each_subject(subjects, snapshot, &mut |subject, candidate| {
-                let Some(candidate) = candidate else {
-                    skipped += 1;
-                    return true;
-                };
-                if hashes.insert(candidate.hash) {
-                    firsts.push((subject.clone(), candidate.hash));
-                }
-                asking.push((subject, candidate.hash));
-                firsts.len() < limit
-            })?;
+        sample.check()?;
+        let limit = search.limit.unwrap_or(usize::MAX);
+        // Which is the newest of a session shows when all are known.
+        let read_max = match sample.newest_per_session && limit > 0 {
+            true => usize::MAX,
+            false => limit,
+        };
+        let (mut asking, skipped) = asking(snapshot, search, kind, read_max)?;
+        let mut older = 0;
+        if sample.newest_per_session {
+            let subjects: Vec<Subject> = asking.iter().map(|(one, _)| one.clone()).collect();
+            let mut newest = are_newest(snapshot, &subjects, kind)?.into_iter();
+            asking.retain(|_| newest.next().unwrap_or(true));
+            older = (subjects.len() - asking.len()) as u64;
         }
+        let firsts = first_records(&mut asking, limit);
         let subjects: Vec<Subject> = firsts.iter().map(|(subject, _)| subject.clone()).collect();
         let strata = match &sample.stratify {
             Some(key) => strata(snapshot, &subjects, kind, key)?,
@@ -155,8 +161,50 @@ impl Sampled {
             strata,
             chosen,
             skipped,
+            older,
         })
     }
+}
+
+/// The subjects of a search that have inputs, with the hashes of their records, until there are so many records; and how
+/// many have none.
+fn asking(
+    snapshot: &Snapshot,
+    search: &Search,
+    kind: Kind,
+    records_max: usize,
+) -> Result<(Vec<(Subject, u128)>, u64)> {
+    let (mut asking, mut hashes, mut skipped) = (Vec::new(), HashSet::new(), 0);
+    if records_max > 0 {
+        let subjects = Subjects::find(snapshot, search, kind, false)?;
+        each_subject(subjects, snapshot, &mut |subject, candidate| {
+            match candidate {
+                Some(candidate) => {
+                    hashes.insert(candidate.hash);
+                    asking.push((subject, candidate.hash));
+                }
+                None => skipped += 1,
+            }
+            hashes.len() < records_max
+        })?;
+    }
+    Ok((asking, skipped))
+}
+
+/// The first subject of each record, up to a limit of records; what comes after the last of these is cut off.
+fn first_records(asking: &mut Vec<(Subject, u128)>, limit: usize) -> Vec<(Subject, u128)> {
+    let (mut firsts, mut hashes) = (Vec::new(), HashSet::new());
+    let mut end = 0;
+    while firsts.len() < limit
+        && let Some(one) = asking.get(end)
+    {
+        if hashes.insert(one.1) {
+            firsts.push(one.clone());
+        }
+        end += 1;
+    }
+    asking.truncate(end);
+    firsts
 }
 
 fn build_sample(
@@ -168,6 +216,7 @@ fn build_sample(
     let mut found = Sampled::of(snapshot, search, kind, sample)?;
     let mut built = Built {
         skipped: found.skipped,
+        unmet_quotas: sample.unmet(&found.strata),
         ..Built::default()
     };
     let chosen: HashSet<u128> = (found.chosen.iter())
@@ -194,11 +243,15 @@ pub struct BuildPlan {
     pub found: u64,
     /// Of these, those without inputs.
     pub skipped: u64,
+    /// Of these, those of a session that has a newer one, where the newest alone counts.
+    #[serde(default)]
+    pub older: u64,
     /// Records with different inputs that the others make.
     pub records: u64,
     /// How many of these would be added or updated.
     pub chosen: u64,
-    /// By stratum: how many records there are, and how many would be chosen. `None` is those without the key.
+    /// By stratum: how many records there are, and how many would be chosen. `None` is those without the key. A value with
+    /// a quota is here also where there are none.
     pub strata: Vec<(Option<String>, u64, u64)>,
 }
 
@@ -209,10 +262,13 @@ pub(crate) fn plan(
     kind: Kind,
     sample: Option<&Sample>,
 ) -> Result<BuildPlan> {
-    let all = Sample::new(usize::MAX, 0);
+    let all = Sample::all(0);
     let sample = sample.unwrap_or(&all);
     let found = Sampled::of(&search.limited(snapshot), search, kind, sample)?;
     let mut strata: BTreeMap<Option<String>, (u64, u64)> = BTreeMap::new();
+    for (value, _) in &sample.quotas {
+        strata.entry(value.clone()).or_default();
+    }
     for stratum in &found.strata {
         strata.entry(stratum.clone()).or_default().0 += 1;
     }
@@ -220,8 +276,9 @@ pub(crate) fn plan(
         strata.entry(stratum.clone()).or_default().1 += 1;
     }
     Ok(BuildPlan {
-        found: found.asking.len() as u64 + found.skipped,
+        found: found.asking.len() as u64 + found.skipped + found.older,
         skipped: found.skipped,
+        older: found.older,
         records: found.firsts.len() as u64,
         chosen: found.chosen.len() as u64,
         strata: strata

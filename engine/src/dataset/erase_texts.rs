@@ -54,7 +54,7 @@ impl ErasedTexts {
                 open.insert(literal.to_lowercase());
                 None
             };
-            with_strings(query, &mut |text| with_literals(text, &mut note));
+            with_texts(query, &mut note);
         }
         let mut erased = Self::default();
         erased
@@ -110,7 +110,7 @@ impl ErasedTexts {
             is_changed |= is_erased;
             is_erased.then(|| ERASED.to_string())
         };
-        let replaced = with_strings(query, &mut |text| with_literals(text, &mut erased));
+        let replaced = with_texts(query, &mut erased);
         if is_changed {
             *query = replaced;
         }
@@ -155,15 +155,21 @@ fn may_match(text: &str, literal: &str) -> bool {
     }
 }
 
-/// A JSON text with each of its strings replaced, names of members aside; another text is one string.
-fn with_strings(json: &str, replace: &mut dyn FnMut(&str) -> String) -> String {
-    match serde_json::from_str::<Value>(json) {
-        Ok(mut value) => {
-            replace_strings(&mut value, replace);
-            value.to_string()
+/// A query with those of its texts replaced that `replace` has something for: what its strings quote, as filters do, and
+/// the values that quotas are of.
+fn with_texts(query: &str, replace: &mut dyn FnMut(&str) -> Option<String>) -> String {
+    let Ok(mut value) = serde_json::from_str::<Value>(query) else {
+        return with_literals(query, replace);
+    };
+    let quotas = value.pointer_mut("/sample/quotas");
+    let quotas = quotas.and_then(Value::as_array_mut).into_iter().flatten();
+    for of in quotas.filter_map(|quota| quota.get_mut(0)) {
+        if let Some(text) = of.as_str().and_then(&mut *replace) {
+            *of = Value::String(text);
         }
-        Err(_) => replace(json),
     }
+    replace_strings(&mut value, &mut |text| with_literals(text, replace));
+    value.to_string()
 }
 
 fn replace_strings(value: &mut Value, replace: &mut dyn FnMut(&str) -> String) {
@@ -237,6 +243,18 @@ mod tests {
             none,
             r#"user = '-' AND tags.`a b` LIKE "-" AND n > 3 OR '-'"#
         );
+    }
+
+    #[test]
+    fn values_of_quotas_are_texts_of_a_query() {
+        let query = r#"{"filter":"a = 'x'","sample":{"quotas":[["it's",1],[null,2]],"seed":0}}"#;
+        let mut found = Vec::new();
+        let changed = with_texts(query, &mut |text| {
+            found.push(text.to_string());
+            (text == "it's").then(|| ERASED.to_string())
+        });
+        assert_eq!(found, ["it's", "x"]);
+        assert_eq!(changed, query.replace("it's", ERASED));
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! What was said to be right: the valid expectations of traces, by one scan of each source.
+//! What was said to be right: the valid expectations of traces, by one scan of each source. Feedback of one name is
+//! found in the same way.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -14,10 +16,11 @@ use crate::error::Result;
 
 /// The expectations of one trace.
 #[derive(Debug, Default)]
-pub(crate) struct Expectations(Vec<Expectation>);
+pub(crate) struct Expectations(Vec<Assessed>);
 
+/// An assessment, of whatever type.
 #[derive(Debug, Clone)]
-struct Expectation {
+struct Assessed {
     name: String,
     /// The span it is about; `None` = the trace.
     span_id: Option<String>,
@@ -40,8 +43,8 @@ impl Expectations {
         })
     }
 
-    fn newest(&self, wanted: impl Fn(&Expectation) -> bool) -> Option<String> {
-        let mut by_name: BTreeMap<&String, &Expectation> = BTreeMap::new();
+    fn newest(&self, wanted: impl Fn(&Assessed) -> bool) -> Option<String> {
+        let mut by_name: BTreeMap<&String, &Assessed> = BTreeMap::new();
         for expectation in self.0.iter().filter(|expectation| wanted(expectation)) {
             let known = by_name.entry(&expectation.name).or_insert(expectation);
             if known.age < expectation.age {
@@ -61,45 +64,85 @@ pub(crate) fn expectations_of(
     trace_ids: impl IntoIterator<Item = String>,
 ) -> Result<HashMap<String, Expectations>> {
     let mut found: HashMap<String, Expectations> = HashMap::new();
+    each_assessment(snapshot, trace_ids, "expectation", &mut |trace_id, one| {
+        found.entry(trace_id).or_default().0.push(one);
+    })?;
+    Ok(found)
+}
+
+/// The newest valid assessment of a type (`feedback` or `expectation`) and a name of each of these traces, about the
+/// trace or a span of it: its value as JSON text.
+pub(super) fn newest_values(
+    snapshot: &Snapshot,
+    trace_ids: impl IntoIterator<Item = String>,
+    of_type: &'static str,
+    name: &str,
+) -> Result<HashMap<String, String>> {
+    let mut newest: HashMap<String, Assessed> = HashMap::new();
+    each_assessment(snapshot, trace_ids, of_type, &mut |trace_id, one| {
+        if one.name != name {
+            return;
+        }
+        match newest.entry(trace_id) {
+            Entry::Vacant(entry) => {
+                entry.insert(one);
+            }
+            Entry::Occupied(mut known) if known.get().age < one.age => {
+                known.insert(one);
+            }
+            Entry::Occupied(_) => {}
+        }
+    })?;
+    let values = newest.into_iter();
+    Ok(values
+        .map(|(trace_id, one)| (trace_id, one.value))
+        .collect())
+}
+
+/// Hands on every valid assessment of a type and these traces, with its trace's id.
+fn each_assessment(
+    snapshot: &Snapshot,
+    trace_ids: impl IntoIterator<Item = String>,
+    of_type: &'static str,
+    take: &mut dyn FnMut(String, Assessed),
+) -> Result<()> {
     let wanted: Arc<HashSet<String>> = Arc::new(trace_ids.into_iter().collect());
     if wanted.is_empty() {
-        return Ok(found);
+        return Ok(());
     }
+    let columns = [
+        "trace_id",
+        "span_id",
+        "name",
+        "value",
+        "created_at",
+        "assessment_id",
+    ];
     for source in 0..snapshot.source_count() {
-        let columns = [
-            "trace_id",
-            "span_id",
-            "name",
-            "value",
-            "created_at",
-            "assessment_id",
-        ];
         let mut request = ScanRequest::columns(columns);
-        request.filters = vec![valid_expectations(), of_traces(wanted.clone())];
+        request.filters = vec![valid(of_type), of_traces(wanted.clone())];
         for batch in snapshot.scan(source, Table::Assessments, &request)? {
             let batch = batch?;
             let (ids, names) = (text(&batch, "trace_id")?, text(&batch, "name")?);
             let (values, keys) = (text(&batch, "value")?, text(&batch, "assessment_id")?);
             let (spans, created) = (text(&batch, "span_id")?, times(&batch, "created_at")?);
             for row in 0..batch.num_rows() {
-                found
-                    .entry(ids.value(row).to_string())
-                    .or_default()
-                    .0
-                    .push(Expectation {
-                        name: names.value(row).to_string(),
-                        span_id: text_at(spans, row).map(str::to_string),
-                        age: (created.value(row), keys.value(row).to_string()),
-                        value: values.value(row).to_string(),
-                    });
+                let one = Assessed {
+                    name: names.value(row).to_string(),
+                    span_id: text_at(spans, row).map(str::to_string),
+                    age: (created.value(row), keys.value(row).to_string()),
+                    value: values.value(row).to_string(),
+                };
+                take(ids.value(row).to_string(), one);
             }
         }
     }
-    Ok(found)
+    Ok(())
 }
 
-fn valid_expectations() -> RowFilter {
-    let keep = |batch: &RecordBatch| {
+/// Those of a type that hold.
+fn valid(of_type: &'static str) -> RowFilter {
+    let keep = move |batch: &RecordBatch| {
         let kinds = text(batch, "type")?;
         let valid = batch
             .column_by_name("valid")
@@ -108,7 +151,7 @@ fn valid_expectations() -> RowFilter {
             valid.ok_or_else(|| tracehouse_storage::Error::internal("no boolean column valid"))?;
         let rows = kinds.iter().zip(valid.iter());
         Ok(rows
-            .map(|(kind, valid)| Some(kind == Some("expectation") && valid == Some(true)))
+            .map(|(kind, valid)| Some(kind == Some(of_type) && valid == Some(true)))
             .collect())
     };
     RowFilter {

@@ -13,7 +13,7 @@ use super::diff::RecordDiff;
 use super::export::{ExportFormat, export};
 use super::incoming::{REJECTED_MAX, read};
 use super::info::{DatasetInfo, Version, versions};
-use super::json::members;
+use super::json::{members, plain};
 use super::members::Uses;
 use super::merge::{MergeReport, RecordSet, SourceRule};
 use super::record::{
@@ -92,10 +92,24 @@ impl Dataset {
         self.add(search, Kind::Trace, None)
     }
 
-    /// Adds a sample of the records that the traces found make.
+    /// Adds a sample of the records that the traces found make. It can be stratified by `state`, `service_name`, `name`,
+    /// `session_id`, `user_id`, `experiment_id`, `client_request_id`, `model` (of several all of them, as
+    /// `"a, b"`), `hour` and `day` of the beginning (UTC, `"2026-01-31T14:00:00Z"`, `"2026-01-31"`), `feedback.NAME` and
+    /// `expectation.NAME` (the newest value), `tags.K` and `metadata.K`.
+    ///
+    /// ```
+    /// use tracehouse::{Database, Sample, Search};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let sample = Sample::new(100, 7).stratify("model").quota(Some("gpt-4o"), 50).newest_per_session();
+    /// let report = db.create_dataset("some")?.add_sample(&Search::new("state = 'OK'"), &sample)?;
+    /// assert_eq!(report.unmet_quotas, [(Some("gpt-4o".to_string()), 0, 50)]);
+    /// # Ok::<(), tracehouse::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`Dataset::add_traces`]; `InvalidInput` for a key that has no strata.
+    /// As [`Dataset::add_traces`]; `InvalidInput` for a key that has no strata, and for quotas without a key, of more than
+    /// the sample, or two of one value.
     pub fn add_sample(&self, search: &Search, sample: &Sample) -> Result<MergeReport> {
         self.add(search, Kind::Trace, Some(sample))
     }
@@ -155,6 +169,7 @@ impl Dataset {
         let mut report = self.merge_candidates(built.records, query, snapshot.sequence())?;
         report.unchanged += built.repeated;
         report.skipped = built.skipped;
+        report.unmet_quotas = built.unmet_quotas;
         Ok(report)
     }
 
@@ -407,7 +422,8 @@ impl Dataset {
     /// `expectations.K`, `inputs.K` or `outputs.K`.
     ///
     /// # Errors
-    /// As [`Dataset::records`]; `InvalidInput` for another key.
+    /// As [`Dataset::records`]; `InvalidInput` for another key, for quotas as [`Dataset::add_sample`], and for the newest
+    /// of each session, which are of traces and spans.
     pub fn sample(&self, sample: &Sample) -> Result<RecordBatch> {
         let version = self.version(None)?;
         let stored = self.read(&version)?;
@@ -503,6 +519,12 @@ impl Dataset {
 }
 
 fn chosen_rows(records: &[Record], sample: &Sample) -> Result<Vec<usize>> {
+    sample.check()?;
+    if sample.newest_per_session {
+        return Err(Error::invalid_input(
+            "the newest of each session is taken of traces and spans when they are added, not of records",
+        ));
+    }
     // By content, so that copies of a dataset give the same sample.
     let ids: Vec<String> = records
         .iter()
@@ -533,7 +555,6 @@ fn stratum(record: &Record, key: &str) -> Result<Option<String>> {
         )));
     }
     let members = json.and_then(members).unwrap_or_default();
-    Ok(members
-        .get(member.trim_matches('`'))
-        .map(|value| value.get().to_string()))
+    let value = members.get(member.trim_matches('`'));
+    Ok(value.and_then(|value| plain(value.get())))
 }

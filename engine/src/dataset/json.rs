@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracehouse_storage::json::{Tokens, escaped_character, nulled};
 use twox_hash::XxHash3_128;
@@ -88,6 +89,14 @@ pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// A JSON value as a word: a text without its quotes, anything else as JSON; `None` for null.
+pub(super) fn plain(json: &str) -> Option<String> {
+    match json.trim() {
+        "null" => None,
+        json => Some(serde_json::from_str(json).unwrap_or_else(|_| json.to_string())),
+    }
+}
+
 /// The members of a JSON object; `None` when it is something else. Of a repeated key the last counts.
 pub(crate) fn members(json: &str) -> Option<Members<'_>> {
     if json.starts_with('{') {
@@ -154,18 +163,44 @@ fn write_canonical(json: &str, depth: usize, out: &mut String) {
 }
 
 fn write_object(json: &str, depth: usize, out: &mut String) -> Option<()> {
-    let members = members(json)?;
+    if let Some(members) = members(json) {
+        let named = members.iter().map(|(name, value)| (quoted(name), *value));
+        write_members(named, depth, out);
+        return Some(());
+    }
+    let members: BTreeMap<WrittenName, &RawValue> = serde_json::from_str(json).ok()?;
+    let named = members.into_iter().map(|(name, value)| (name.0, value));
+    write_members(named, depth, out);
+    Some(())
+}
+
+/// The name of a member by how it is written: one with half of a surrogate pair is no text, and has its place all the
+/// same.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(from = "Box<RawValue>")]
+struct WrittenName(String);
+
+impl From<Box<RawValue>> for WrittenName {
+    fn from(name: Box<RawValue>) -> Self {
+        Self(readable(name.get()).into_owned())
+    }
+}
+
+fn write_members<'a>(
+    members: impl Iterator<Item = (String, &'a RawValue)>,
+    depth: usize,
+    out: &mut String,
+) {
     out.push('{');
-    for (at, (key, value)) in members.iter().enumerate() {
+    for (at, (name, value)) in members.enumerate() {
         if at > 0 {
             out.push(',');
         }
-        out.push_str(&quoted(key));
+        out.push_str(&name);
         out.push(':');
         write_canonical(value.get(), depth + 1, out);
     }
     out.push('}');
-    Some(())
 }
 
 fn write_array(json: &str, depth: usize, out: &mut String) -> Option<()> {
@@ -209,6 +244,10 @@ mod tests {
             ),
             (r#"{"x":{"p":1,"q":2}}"#, r#"{"x":{"q":2,"p":1}}"#),
             ("1e2", "100.0"),
+            (
+                r#"{"\ud83d":{"b":1,"a":2},"\u00e9":3}"#,
+                r#"{"é":3,"\ud83d":{"a":2,"b":1}}"#,
+            ),
         ];
         for (left, right) in same {
             assert_eq!(content_hash(left), content_hash(right), "{left} {right}");
@@ -221,6 +260,7 @@ mod tests {
             ("\"a b\"", "\"ab\""),
             ("{}", "[]"),
             ("{}", "null"),
+            (r#"{"\ud83d":1}"#, r#"{"\ud83e":1}"#),
         ];
         for (left, right) in different {
             assert_ne!(content_hash(left), content_hash(right), "{left} {right}");

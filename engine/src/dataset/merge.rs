@@ -46,6 +46,9 @@ pub struct MergeReport {
     pub rejected: Vec<Rejected>,
     /// Members of given records that are not a record's own, and what became of them.
     pub members: Vec<MemberUse>,
+    /// Quotas of a sample that there were too few records for: the value, how many there were, and the quota.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmet_quotas: Vec<(Option<String>, u64, u64)>,
     /// Values that redaction replaced, in whole or in part.
     pub redacted: u64,
     /// The newest version after it; the same as before when nothing changed.

@@ -34,6 +34,7 @@ mod sample;
 mod schema;
 mod source;
 mod split;
+mod strata;
 mod subject;
 #[cfg(all(test, feature = "sql"))]
 mod tests;

@@ -5,10 +5,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use arrow::array::RecordBatch;
 use tracehouse_query::messages::{Side, readable};
 use tracehouse_query::search::{self, Search, matching_spans};
-use tracehouse_storage::columns::{map_at, text, text_at};
+use tracehouse_storage::columns::{text, text_at};
 use tracehouse_storage::model::TraceKey;
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::{RowRef, Snapshot};
@@ -22,26 +21,6 @@ use crate::error::{Error, Result};
 
 /// Traces or spans whose payloads are read together.
 pub(super) const SUBJECTS_A_READ: usize = 1_024;
-
-/// The keys of a trace that a sample can be stratified by, besides `tags.K` and `metadata.K`.
-const TRACE_STRATA: [&str; 7] = [
-    "state",
-    "service_name",
-    "name",
-    "session_id",
-    "user_id",
-    "experiment_id",
-    "client_request_id",
-];
-/// The keys of a span that a sample of spans can be stratified by, and their columns.
-const SPAN_STRATA: [(&str, &str); 6] = [
-    ("span.name", "name"),
-    ("span.type", "span_type"),
-    ("span.status", "status"),
-    ("span.model", "model"),
-    ("span.provider", "provider"),
-    ("span.tool", "tool_name"),
-];
 
 /// What a record is made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -319,112 +298,4 @@ fn source(trace_id: &str, span_id: Option<&str>, session_id: Option<&str>) -> So
         span_id: span_id.map(str::to_string),
         data: Some(data),
     }
-}
-
-/// The stratum of each subject; one without the key is in the stratum of those.
-pub(super) fn strata(
-    snapshot: &Snapshot,
-    subjects: &[Subject],
-    kind: Kind,
-    key: &str,
-) -> Result<Vec<Option<String>>> {
-    let column = column_of(key, kind)?;
-    let mut strata = Vec::with_capacity(subjects.len());
-    for subjects in subjects.chunks(SUBJECTS_A_READ) {
-        let rows = || {
-            subjects
-                .iter()
-                .map(|subject| subject.row)
-                .collect::<Vec<_>>()
-        };
-        let batch = |rows: &[RowRef], table| snapshot.read_rows(table, rows, &[column.name]);
-        if !column.is_of_span && kind == Kind::Span {
-            let keys: Vec<TraceKey> = subjects
-                .iter()
-                .map(|subject| TraceKey::of(&subject.trace_id))
-                .collect();
-            let rows = snapshot.find_traces(&keys)?;
-            let batch = batch(
-                &rows.iter().flatten().copied().collect::<Vec<_>>(),
-                Table::Traces,
-            )?;
-            let mut values = column.values(&batch)?.into_iter();
-            strata.extend(
-                rows.iter()
-                    .map(|row| row.and_then(|_| values.next().flatten())),
-            );
-        } else {
-            let table = if column.is_of_span {
-                Table::Spans
-            } else {
-                Table::Traces
-            };
-            strata.extend(column.values(&batch(&rows(), table)?)?);
-        }
-    }
-    Ok(strata)
-}
-
-/// Where the values of a key are that a sample is stratified by.
-struct StratumColumn<'a> {
-    name: &'static str,
-    /// The key in a column of maps.
-    member: Option<&'a str>,
-    is_of_span: bool,
-}
-
-impl StratumColumn<'_> {
-    fn values(&self, batch: &RecordBatch) -> Result<Vec<Option<String>>> {
-        match self.member {
-            Some(key) => (0..batch.num_rows())
-                .map(|row| Ok(map_at(batch, self.name, row)?.remove(key)))
-                .collect(),
-            None => Ok(text(batch, self.name)?
-                .iter()
-                .map(|value| value.map(str::to_string))
-                .collect()),
-        }
-    }
-}
-
-fn column_of(key: &str, kind: Kind) -> Result<StratumColumn<'_>> {
-    for (name, prefix) in [("tags", "tags."), ("metadata", "metadata.")] {
-        if let Some(key) = key.strip_prefix(prefix) {
-            return Ok(StratumColumn {
-                name,
-                member: Some(key.trim_matches('`')),
-                is_of_span: false,
-            });
-        }
-    }
-    let span_column = SPAN_STRATA
-        .iter()
-        .find(|(known, _)| *known == key && kind == Kind::Span);
-    if let Some((_, name)) = span_column {
-        return Ok(StratumColumn {
-            name,
-            member: None,
-            is_of_span: true,
-        });
-    }
-    let wanted = match key {
-        "session" => "session_id",
-        "user" => "user_id",
-        key => key,
-    };
-    if let Some(name) = TRACE_STRATA.into_iter().find(|name| *name == wanted) {
-        return Ok(StratumColumn {
-            name,
-            member: None,
-            is_of_span: false,
-        });
-    }
-    let spans = match kind {
-        Kind::Trace => String::new(),
-        Kind::Span => SPAN_STRATA.map(|(key, _)| format!("{key}, ")).concat(),
-    };
-    Err(Error::invalid_input(format!(
-        "stratify by {key:?}: one of {spans}{}, tags.K or metadata.K expected",
-        TRACE_STRATA.join(", ")
-    )))
 }

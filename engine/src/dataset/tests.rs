@@ -1,5 +1,6 @@
 //! Datasets through the public API: building, merging, versions, reopening, export, SQL.
 
+mod chosen;
 mod incoming;
 mod made;
 mod parts;
@@ -528,7 +529,7 @@ fn samples_are_seeded_and_stratified() {
     let chosen = |name: &str, sample: &Sample| {
         let dataset = db.create_dataset(name).unwrap();
         let report = dataset.add_sample(&Search::new(""), sample).unwrap();
-        assert_eq!(report.inserted, sample.count as u64);
+        assert_eq!(report.inserted, sample.count.unwrap() as u64);
         let records = dataset.records(None).unwrap();
         (0..records.num_rows())
             .map(|row| cell(&records, "inputs", row).unwrap())

@@ -64,7 +64,8 @@ pub struct GroupComparison {
 }
 
 impl Database {
-    /// Compares two runs item by item: only items that both judged count, and each is told what became of it.
+    /// Compares two runs item by item: only items that both judged count, and each is told what became of it. What those
+    /// that got worse answered in either is at [`eval_outputs`](Self::eval_outputs).
     ///
     /// # Errors
     /// As [`eval_scores`](Self::eval_scores).

@@ -94,7 +94,7 @@ impl Database {
         Ok(done)
     }
 
-    fn sessions_of(&self, trace_ids: &[String]) -> Result<HashSet<String>> {
+    pub(super) fn sessions_of(&self, trace_ids: &[String]) -> Result<HashSet<String>> {
         let snapshot = self.snapshot()?;
         let keys: Vec<TraceKey> = trace_ids.iter().map(|id| TraceKey::of(id)).collect();
         let rows: Vec<_> = snapshot.find_traces(&keys)?.into_iter().flatten().collect();

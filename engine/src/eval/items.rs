@@ -31,6 +31,8 @@ pub(super) struct Keyed {
 pub(super) struct Selection {
     /// What has scores already.
     pub done: HashSet<ItemKey>,
+    /// Traces of the calls that judges made for the same run: they came of it, and are not for it.
+    pub calls: HashSet<String>,
     /// The seed and the share of a sample of the traces.
     pub sample: Option<(u64, f64)>,
 }
@@ -228,7 +230,9 @@ fn numbered(items: &[GivenItem]) -> Result<Vec<GivenItem>> {
 
 impl Selection {
     fn takes(&self, subject: &Subject) -> bool {
-        self.has(&subject.trace_id) && !self.done.contains(&subject_key(subject))
+        self.has(&subject.trace_id)
+            && !self.calls.contains(&subject.trace_id)
+            && !self.done.contains(&subject_key(subject))
     }
 }
 

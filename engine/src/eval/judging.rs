@@ -10,6 +10,7 @@ use tracehouse_eval::{Item, Needs, Score, ScoreError, ScoreErrorKind, Scorer};
 
 use super::info::is_judge;
 use super::items::{Items, Keyed};
+use super::judge_traces::JudgeCalls;
 use super::part::ScoreRow;
 #[cfg(feature = "sql")]
 use super::sql_scorer::SqlScorer;
@@ -83,13 +84,14 @@ pub(super) struct Judged {
     pub given_up: Option<Error>,
 }
 
-/// Judges the items of a chunk.
+/// Judges the items of a chunk; the calls of judges are kept where that is wanted.
 pub(super) fn judge(
     db: &Database,
     scorers: &[EvalScorer],
     chunk: &[Keyed],
     items: &Items,
     concurrency: Option<usize>,
+    calls: Option<&JudgeCalls>,
 ) -> Result<Judged> {
     #[cfg(feature = "sql")]
     let answers = super::sql_scorer::answers(db, scorers, chunk, items)?;
@@ -102,6 +104,7 @@ pub(super) fn judge(
         while items.snapshot.interrupt().check().is_ok() {
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(keyed) = chunk.get(place) else { break };
+            let _kept = calls.map(|calls| calls.of_item(keyed));
             let rows = scorers.iter().enumerate().map(|(number, scorer)| {
                 #[cfg(not(feature = "sql"))]
                 let _ = number;

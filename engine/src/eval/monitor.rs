@@ -275,6 +275,7 @@ impl Selection {
     pub(super) fn sampled(seed: &str, rate: f64) -> Self {
         Self {
             done: HashSet::new(),
+            calls: HashSet::new(),
             sample: (rate < 1.0).then(|| (XxHash3_64::oneshot(seed.as_bytes()), rate)),
         }
     }

@@ -58,6 +58,8 @@ pub struct EvalOptions {
     pub chunk_items: Option<usize>,
     /// Whether the scores are put on traces as feedback, too; they are unless this is false.
     pub feedback: Option<bool>,
+    /// The experiment in which each call of a judge is stored as a trace; none is stored unless given.
+    pub judge_traces: Option<String>,
     /// Told of what is done.
     pub progress: Option<EvalProgress>,
 }
@@ -69,6 +71,7 @@ impl fmt::Debug for EvalOptions {
             .field("concurrency", &self.concurrency)
             .field("chunk_items", &self.chunk_items)
             .field("feedback", &self.feedback)
+            .field("judge_traces", &self.judge_traces)
             .finish_non_exhaustive()
     }
 }
@@ -100,6 +103,14 @@ impl EvalOptions {
     /// Puts scores on traces as feedback, or not.
     pub fn feedback(mut self, feedback: bool) -> Self {
         self.feedback = Some(feedback);
+        self
+    }
+
+    /// Stores each call of a judge whose client has [`judge_observer`](super::judge_observer) as a trace of this
+    /// experiment. An answer that is kept from before is no call. They are erased with what they judged; runs over traces,
+    /// and registered scorers, find them unless their filter leaves the experiment out.
+    pub fn judge_traces(mut self, experiment_id: impl Into<String>) -> Self {
+        self.judge_traces = Some(experiment_id.into());
         self
     }
 

@@ -7,9 +7,11 @@ use std::sync::PoisonError;
 
 use tracehouse_eval::Needs;
 use tracehouse_storage::manifest::CatalogFile;
+use tracehouse_storage::model::check_id;
 
 use super::info::{EvalRun, EvalState, ScorerInfo};
 use super::items::{Items, Keyed, Selection};
+use super::judge_traces::JudgeCalls;
 use super::judging::{EvalScorer, Judged, judge};
 use super::options::{EvalOptions, EvalSource};
 use super::part::{ItemKey, Part, ScoreRow, part_batch, part_schema, scores_of};
@@ -76,6 +78,7 @@ impl Database {
         {
             return Err(Error::invalid_input("the name of the run is empty"));
         }
+        check_judge_traces(options, monitor.is_some())?;
         #[cfg(feature = "sql")]
         super::sql_scorer::check(self, scorers, source)?;
         let items = Items::find(self, source, selection)?;
@@ -113,7 +116,11 @@ impl Database {
         let (run, _) = self.find_run(run_id)?;
         check_same(&run, scorers)?;
         let (mut left, mut last) = (Selection::default(), Vec::new());
+        check_judge_traces(options, run.monitor.is_some())?;
         left.sample = selection.sample;
+        if run.monitor.is_none() {
+            left.calls = self.judge_call_ids(&run.run_id)?;
+        }
         let parts = self.parts(run_id)?;
         for (_, file) in &parts {
             last = self.part(file)?;
@@ -255,6 +262,19 @@ impl Drop for Held<'_> {
     }
 }
 
+/// Calls for registered scorers would be traces that these judge in turn.
+fn check_judge_traces(options: &EvalOptions, is_monitor: bool) -> Result<()> {
+    let Some(experiment_id) = &options.judge_traces else {
+        return Ok(());
+    };
+    if is_monitor {
+        return Err(Error::invalid_input(
+            "calls of registered judges are not stored as traces: they would be judged in turn",
+        ));
+    }
+    Ok(check_id("experiment id", experiment_id)?)
+}
+
 fn check_scorers(scorers: &[EvalScorer]) -> Result<()> {
     if scorers.is_empty() {
         return Err(Error::invalid_input("a run needs a scorer"));
@@ -347,6 +367,7 @@ struct Running<'d> {
     options: &'d EvalOptions,
     run: EvalRun,
     next_part: u32,
+    calls: JudgeCalls,
 }
 
 impl<'d> Running<'d> {
@@ -362,6 +383,7 @@ impl<'d> Running<'d> {
             options,
             run,
             next_part: 0,
+            calls: JudgeCalls::default(),
         }
     }
 
@@ -421,13 +443,20 @@ impl<'d> Running<'d> {
 
     /// Stores what was judged, also of a chunk that was given up.
     fn judge_chunk(&mut self, items: &Items, chunk: &[Keyed]) -> Result<()> {
-        let Judged { rows, given_up } = judge(
+        let keeps_calls = self.options.judge_traces.is_some();
+        let judged = judge(
             self.db,
             self.scorers,
             chunk,
             items,
             self.options.concurrency,
-        )?;
+            keeps_calls.then_some(&self.calls),
+        );
+        if let Some(experiment_id) = &self.options.judge_traces {
+            self.db
+                .store_judge_calls(&self.run, experiment_id, &self.calls)?;
+        }
+        let Judged { rows, given_up } = judged?;
         let rows = self.db.redacted_scores(rows)?;
         self.commit(&rows)?;
         if self.with_feedback() {

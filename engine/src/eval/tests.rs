@@ -1,5 +1,7 @@
 //! Runs over traces, spans, sessions, records and given items.
 
+mod outputs;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -153,7 +153,10 @@ pub struct DatasetShowArgs {
 }
 
 #[derive(Debug, Clone, Args)]
-#[command(group = ArgGroup::new("which").required(true).args(["filter", "spans"]))]
+#[command(
+    group = ArgGroup::new("which").required(true).args(["filter", "spans"]),
+    group = ArgGroup::new("how_many").multiple(true).args(["sample", "quota", "quota_missing"])
+)]
 pub struct DatasetAddArgs {
     /// The database's folder
     pub db: PathBuf,
@@ -173,11 +176,16 @@ pub struct DatasetAddArgs {
     #[arg(long, value_name = "N")]
     pub sample: Option<usize>,
     /// Another seed gives another sample
-    #[arg(long, value_name = "S", requires = "sample", default_value_t = 0)]
+    #[arg(long, value_name = "S", requires = "how_many", default_value_t = 0)]
     pub seed: u64,
-    /// Share the sample among the values of this key
-    #[arg(long, value_name = "KEY", requires = "sample")]
+    /// Share the sample among the values of this key, such as model, feedback.NAME, hour or tags.K
+    #[arg(long, value_name = "KEY", requires = "how_many")]
     pub stratify: Option<String>,
+    #[command(flatten)]
+    pub quotas: QuotaArgs,
+    /// Of the traces, or spans, of one session take the newest with inputs alone
+    #[arg(long)]
+    pub newest_per_session: bool,
     /// Only traces of this experiment
     #[arg(long, value_name = "ID")]
     pub experiment: Vec<String>,
@@ -187,6 +195,17 @@ pub struct DatasetAddArgs {
     /// Count what would be added, by stratum with --stratify, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// How many of single strata.
+#[derive(Debug, Clone, Args)]
+pub struct QuotaArgs {
+    /// Take N of those with this value of the --stratify key; without a number for the whole, these alone
+    #[arg(long, value_name = "VALUE=N", requires = "stratify")]
+    pub quota: Vec<String>,
+    /// Take N of those that have no value of the --stratify key
+    #[arg(long, value_name = "N", requires = "stratify")]
+    pub quota_missing: Option<usize>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -209,15 +228,17 @@ pub struct DatasetSampleArgs {
     /// The database's folder
     pub db: PathBuf,
     pub name: String,
-    /// How many records
-    #[arg(long, short = 'n', value_name = "N", aliases = ["limit", "sample", "size"], default_value_t = 10)]
-    pub count: usize,
+    /// How many records; 10 when left out, or with --quota those alone
+    #[arg(long, short = 'n', value_name = "N", aliases = ["limit", "sample", "size"])]
+    pub count: Option<usize>,
     /// Another seed gives another sample
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
     /// Share the sample among the values of source_type, tags.K, expectations.K, inputs.K or outputs.K
     #[arg(long, value_name = "KEY")]
     pub stratify: Option<String>,
+    #[command(flatten)]
+    pub quotas: QuotaArgs,
     /// Make a new dataset of the sample
     #[arg(long, value_name = "NAME")]
     pub into: Option<String>,

@@ -81,6 +81,9 @@ pub struct EvalRunArgs {
     /// Do not put the scores on the traces as feedback
     #[arg(long)]
     pub no_feedback: bool,
+    /// Store each call of a judge as a trace of this experiment
+    #[arg(long, value_name = "EXPERIMENT")]
+    pub judge_traces: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -128,7 +131,7 @@ pub struct EvalCompareArgs {
         allow_hyphen_values = true
     )]
     pub where_b: Option<String>,
-    /// Most regressions to show
+    /// Most regressions to show for people, and to give both outputs of with --json
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub limit: usize,
 }

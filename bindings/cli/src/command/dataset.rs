@@ -28,6 +28,8 @@ use crate::output::{Style, format, json as json_output, to_file};
 
 /// Records listed one by one that an export left out.
 const LISTED_LEFT_OUT_MAX: usize = 20;
+/// Records of a sample, unless it says how many.
+const SAMPLE_RECORDS: usize = 10;
 /// Records that `show` lists for people.
 const SHOWN_RECORDS: usize = 20;
 /// Columns of a record that tell it apart; the others are in the JSON.
@@ -239,7 +241,9 @@ const DIFF_TEXT_WIDTH: usize = 60;
 const RECORD_CELL_WIDTH: usize = 44;
 
 fn sample(context: &Context, args: &DatasetSampleArgs, out: &mut (dyn Write + Send)) -> Result<()> {
-    let sample = sample_of(args.count, args.seed, args.stratify.as_deref());
+    let has_quotas = !args.quotas.quota.is_empty() || args.quotas.quota_missing.is_some();
+    let count = args.count.or((!has_quotas).then_some(SAMPLE_RECORDS));
+    let sample = sample_of(count, args.seed, args.stratify.as_deref(), &args.quotas)?;
     if let Some(name) = &args.into {
         let dataset = context.open_to_change(&args.db)?.dataset(&args.name)?;
         let info = dataset

@@ -12,7 +12,7 @@ use tracehouse::{
 use super::import::list_rejected;
 use super::notices::of_search;
 use super::write_json;
-use crate::args::{DatasetAddArgs, DatasetFormat, DatasetMergeArgs};
+use crate::args::{DatasetAddArgs, DatasetFormat, DatasetMergeArgs, QuotaArgs};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::interrupt;
@@ -34,9 +34,7 @@ pub fn add(context: &Context, args: &DatasetAddArgs, out: &mut dyn Write) -> Res
     if !args.experiment.is_empty() {
         search = search.experiments(args.experiment.iter().cloned());
     }
-    let sample = args
-        .sample
-        .map(|count| sample_of(count, args.seed, args.stratify.as_deref()));
+    let sample = wanted_sample(args)?;
     if args.dry_run {
         let dataset = context.open_to_read(&args.db)?.dataset(&args.name)?;
         let plan = match args.spans.is_some() {
@@ -62,6 +60,7 @@ pub fn add(context: &Context, args: &DatasetAddArgs, out: &mut dyn Write) -> Res
         Err(_) if context.cancel.is_cancelled() => {}
         notices => context.notice(&notices?),
     }
+    context.notice(&unmet_quotas(&report, args.stratify.as_deref()));
     show(context, &dataset, &report, out)
 }
 
@@ -69,9 +68,13 @@ fn show_plan(context: &Context, plan: &BuildPlan, out: &mut dyn Write) -> Result
     if context.json {
         return write_json(out, &json!(plan));
     }
+    let older = match plan.older {
+        0 => String::new(),
+        older => format!(", {older} older of their sessions"),
+    };
     writeln!(
         out,
-        "{} found, {} without inputs, {} records, {} would be merged",
+        "{} found, {} without inputs{older}, {} records, {} would be merged",
         plan.found, plan.skipped, plan.records, plan.chosen
     )?;
     if plan.strata.is_empty() {
@@ -146,13 +149,60 @@ fn source_rule(keep: bool) -> SourceRule {
     }
 }
 
+/// The sample that `add` is asked for; none where all of what is found is added.
+fn wanted_sample(args: &DatasetAddArgs) -> Result<Option<Sample>> {
+    let sample = sample_of(
+        args.sample,
+        args.seed,
+        args.stratify.as_deref(),
+        &args.quotas,
+    )?;
+    Ok(match args.newest_per_session {
+        true => Some(sample.newest_per_session()),
+        false => (args.sample.is_some() || !sample.quotas.is_empty()).then_some(sample),
+    })
+}
+
 /// The sample that options ask for.
-pub fn sample_of(count: usize, seed: u64, stratify: Option<&str>) -> Sample {
-    let sample = Sample::new(count, seed);
-    match stratify {
-        Some(key) => sample.stratify(key),
-        None => sample,
+///
+/// # Errors
+/// Bad input for a quota that is none.
+pub fn sample_of(
+    count: Option<usize>,
+    seed: u64,
+    stratify: Option<&str>,
+    quotas: &QuotaArgs,
+) -> Result<Sample> {
+    let mut sample = Sample::all(seed);
+    sample.count = count;
+    sample.stratify = stratify.map(str::to_string);
+    for text in &quotas.quota {
+        // A value may have a = in it, a number has none.
+        let parts = text.rsplit_once('=');
+        let quota = parts.and_then(|(value, number)| Some((value, number.parse().ok()?)));
+        let (value, number) = quota.ok_or_else(|| {
+            Failure::bad_input(format!(
+                "quota {text:?}: VALUE=N expected, such as gpt-4o=20"
+            ))
+        })?;
+        sample = sample.quota(Some(value), number);
     }
+    Ok(match quotas.quota_missing {
+        Some(number) => sample.quota(None, number),
+        None => sample,
+    })
+}
+
+/// A sentence for each quota that there were too few records for.
+fn unmet_quotas(report: &MergeReport, stratify: Option<&str>) -> Vec<String> {
+    let key = stratify.unwrap_or_default();
+    let unmet = report.unmet_quotas.iter();
+    unmet
+        .map(|(value, there, quota)| match value {
+            Some(value) => format!("{there} records of {quota} wanted have {key} = {value:?}"),
+            None => format!("{there} records of {quota} wanted have no {key}"),
+        })
+        .collect()
 }
 
 fn show(
@@ -173,6 +223,7 @@ fn show(
             "taken_members": members_json(report, |used| {
                 used.taken_as.map(|part| json!({ "as": part, "records": used.records }))
             }),
+            "unmet_quotas": report.unmet_quotas,
             "version": report.version,
             "record_count": report.record_count,
         });

@@ -27,6 +27,7 @@ LOCAL = {
     "test_traces_by_id": "the same",
     "test_views_are_of_a_handle": "a server keeps no views of its clients",
     "test_samples": "a server draws no samples of records",
+    "test_quotas_and_the_newest_per_session": "a server has neither",
     "test_types_are_those_of_arrow": "pyarrow names them, and a server sends no views",
     "test_what_goes_wrong_in_another_library_is_ours": "what goes wrong after the first rows breaks the connection",
     "test_files": "a server reads and writes JSON lines alone",

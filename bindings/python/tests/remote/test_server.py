@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sample
@@ -18,6 +19,14 @@ import tracehouse
 
 # Runs until it is stopped.
 ENDLESS = "SELECT count(*) FROM generate_series(1, 100000) a(x), generate_series(1, 100000) b(y) WHERE x * y % 7 = 3"
+
+
+@pytest.mark.parametrize("given", [{"stratify": "state", "quotas": {"OK": 1}}, {"newest_per_session": True}])
+def test_quotas_and_the_newest_per_session_are_refused(sample_db: tracehouse.Database, given: dict[str, Any]) -> None:
+    dataset = sample_db.create_dataset("few")
+    for call in (dataset.add_traces, dataset.add_spans, dataset.plan_traces, dataset.plan_spans):
+        with pytest.raises(tracehouse.NotSupportedError, match="where the folder is"):
+            call(**given)
 
 
 def test_no_experiment_is_not_every_experiment(sample_db: tracehouse.Database) -> None:

@@ -13,9 +13,9 @@ from ._units import time, usd
 
 if TYPE_CHECKING:
     from tracehouse.evaluation import EvalComparison, EvalRun, Failure, GroupComparison
-    from tracehouse.statistics import Regression
 
 FAILURES_MAX = 20
+_WORSE_HEAD = ("got worse", "item", "how", "before", "after", "output before", "output after")
 _BARS = 20
 _BAR_PX, _HEIGHT_PX = 8, 36
 _NAME_CHARS_MAX = 200
@@ -110,19 +110,21 @@ def comparison_html(compared: EvalComparison) -> str:
     )
     only = dim(f"only in one of them: {', '.join(compared.unpaired)}") if compared.unpaired else None
     rows = cells.comparison_rows(compared.scorers)
-    return view(head, _table(cells.COMPARISON_HEAD, rows), only, _regressions(compared.regressions))
+    return view(head, _table(cells.COMPARISON_HEAD, rows), only, _regressions(compared))
 
 
-def _regressions(worse: Sequence[Regression]) -> Html | None:
+def _regressions(compared: EvalComparison) -> Html | None:
+    worse = compared.regressions
     if not worse:
         return None
-    rows = [
-        [one.scorer, one.key, one.kind.replace("_", " "), cells.number(one.a), cells.number(one.b)]
-        for one in worse[:FAILURES_MAX]
-    ]
+    shown = worse[:FAILURES_MAX]
+    rows = []
+    for one, (before, after) in zip(shown, cells.outputs_of(compared, shown), strict=True):
+        how, numbers = one.kind.replace("_", " "), (cells.number(one.a), cells.number(one.b))
+        rows.append([one.scorer, one.key, how, *numbers, before or "", after or ""])
     more = len(worse) - len(rows)
     note = dim(f"{more:,} more got worse: compared.regressions") if more else None
-    return joined(_table(("got worse", "item", "how", "before", "after"), rows), note)
+    return joined(_table(_WORSE_HEAD, rows), note)
 
 
 def groups_html(compared: GroupComparison) -> str:

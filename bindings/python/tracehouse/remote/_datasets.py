@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any
 
-from tracehouse._engine import Source
+from tracehouse._engine import SampleArguments, Source
 from tracehouse._options import json_row
 from tracehouse.dataset import DatasetInfo, DatasetRecord, MergeReport, PartChange, RecordChange, RecordDiff
 from tracehouse.errors import InvalidInputError, NotSupportedError, ResourceExhaustedError
@@ -100,15 +100,13 @@ class RemoteDataset:
         limit: int | None,
         order_by: list[str] | None,
         experiments: list[str] | None,
-        sample: int | None,
-        seed: int,
-        stratify: str | None,
+        sample: SampleArguments | None,
     ) -> MergeReport:
         """Adds records of traces or spans."""
-        if of == "trace" and sample is None and stratify is None:
+        if of == "trace" and sample is None:
             body = {"filter": filter, "limit": limit, "order_by": order_by, "experiment": some_experiments(experiments)}
             return _forms.merge_report(self._db.ask("POST", f"{self._path}/traces", body=body))
-        given = self._search(of, filter, limit, order_by, experiments, sample, seed, stratify)
+        given = self._search(of, filter, limit, order_by, experiments, sample)
         return _forms.merge_report(operation(self._db, "dataset_add", **given))
 
     def plan(
@@ -118,12 +116,10 @@ class RemoteDataset:
         limit: int | None,
         order_by: list[str] | None,
         experiments: list[str] | None,
-        sample: int | None,
-        seed: int,
-        stratify: str | None,
+        sample: SampleArguments | None,
     ) -> dict[str, Any]:
         """Counts what `add` would make."""
-        given = self._search(of, filter, limit, order_by, experiments, sample, seed, stratify)
+        given = self._search(of, filter, limit, order_by, experiments, sample)
         return dict(operation(self._db, "dataset_plan", **given))
 
     def _search(
@@ -133,12 +129,14 @@ class RemoteDataset:
         limit: int | None,
         order_by: list[str] | None,
         experiments: list[str] | None,
-        sample: int | None,
-        seed: int,
-        stratify: str | None,
+        sample: SampleArguments | None,
     ) -> dict[str, Any]:
+        count, seed, stratify, quotas, newest_per_session = sample or (None, 0, None, [], False)
+        if quotas or newest_per_session:
+            what = "quotas" if quotas else "newest_per_session"
+            raise NotSupportedError(f"{what}: a server has none; `tracehouse dataset add` where the folder is")
         found = {"of": of, "filter": filter, "limit": limit, "order_by": order_by, "experiments": experiments}
-        return {"dataset": self._id, **found, "sample": sample, "seed": seed, "stratify": stratify}
+        return {"dataset": self._id, **found, "sample": count, "seed": seed, "stratify": stratify}
 
     def merge(self, records: list[dict[str, str]]) -> MergeReport:
         """Merges records, all or none."""
@@ -202,13 +200,13 @@ class RemoteDataset:
             raise ResourceExhaustedError(f"dataset {self._name} has more than {_ROWS_MAX} records: records() has all")
         return RemoteRows(answer)
 
-    def sample(self, count: int, seed: int, stratify: str | None) -> RemoteRows:
+    def sample(self, sample: SampleArguments) -> RemoteRows:
         """Refuses a sample."""
         raise NotSupportedError(
             "a server draws no samples of records: ds.to_df().sample(..), or `tracehouse dataset sample`"
         )
 
-    def sample_into(self, name: str, count: int, seed: int, stratify: str | None) -> RemoteDataset:
+    def sample_into(self, name: str, sample: SampleArguments) -> RemoteDataset:
         """Refuses a sample."""
         raise NotSupportedError("a server draws no samples of records: `tracehouse dataset sample` where the folder is")
 

@@ -1,11 +1,13 @@
 //! `eval compare`: two runs item by item, or the traces of two filters.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
+use serde::Serialize;
 use serde_json::json;
-use tracehouse::Search;
 use tracehouse::eval::statistics::{Comparison, GroupNumbers, GroupRates, Interval};
 use tracehouse::eval::{EvalComparison, GroupComparison};
+use tracehouse::{Database, Search};
 
 use super::show::{TEXT_WIDTH, between, number, percent};
 use crate::args::EvalCompareArgs;
@@ -14,6 +16,9 @@ use crate::context::Context;
 use crate::failure::Result;
 use crate::output::escape::{line, preview};
 use crate::output::table::TextTable;
+
+/// Columns of an output of an item that got worse.
+const OUTPUT_WIDTH: usize = 40;
 
 /// Compares runs, or groups.
 pub fn run(context: &Context, args: &EvalCompareArgs, out: &mut dyn Write) -> Result<()> {
@@ -27,15 +32,46 @@ pub fn run(context: &Context, args: &EvalCompareArgs, out: &mut dyn Write) -> Re
     }
     let id = |run: &Option<String>| db.eval_run(run.as_deref().unwrap_or_default());
     let compared = db.compare_evals(&id(&args.a)?.run_id, &id(&args.b)?.run_id)?;
+    let outputs = outputs_of(&db, &compared, args.limit)?;
     if context.json {
-        return write_json(out, &json!(compared));
+        let mut shown = json!(compared);
+        if let Some(members) = shown.as_object_mut() {
+            members.insert("outputs".into(), json!(outputs));
+        }
+        return write_json(out, &shown);
     }
-    runs(context, &compared, args.limit, out)
+    runs(context, &compared, &outputs, args.limit, out)
+}
+
+/// What an item answered in either run.
+#[derive(Debug, Serialize)]
+struct Outputs {
+    a: Option<String>,
+    b: Option<String>,
+}
+
+/// What the first items that got worse answered, by item.
+fn outputs_of(
+    db: &Database,
+    compared: &EvalComparison,
+    regressions_max: usize,
+) -> Result<BTreeMap<String, Outputs>> {
+    let worse = compared.scorers.iter().flat_map(|one| &one.regressions);
+    let items: BTreeSet<&String> = worse.take(regressions_max).map(|one| &one.key).collect();
+    let items: Vec<&String> = items.into_iter().collect();
+    let of_a = db.eval_outputs(&compared.a.run_id, &items)?;
+    let of_b = db.eval_outputs(&compared.b.run_id, &items)?;
+    let both = of_a.into_iter().zip(of_b);
+    let outputs = items.into_iter().zip(both);
+    Ok(outputs
+        .map(|(item, (a, b))| (item.clone(), Outputs { a, b }))
+        .collect())
 }
 
 fn runs(
     context: &Context,
     compared: &EvalComparison,
+    outputs: &BTreeMap<String, Outputs>,
     regressions_max: usize,
     out: &mut dyn Write,
 ) -> Result<()> {
@@ -70,7 +106,7 @@ fn runs(
             context.say(out, format_args!("{}: {advice}", line(&one.scorer)))?;
         }
     }
-    regressions(context, compared, regressions_max, out)
+    regressions(context, compared, outputs, regressions_max, out)
 }
 
 /// Verdicts say more than the numbers that they are, so they come first.
@@ -109,6 +145,7 @@ fn advice(one: &Comparison<String>) -> Option<&str> {
 fn regressions(
     context: &Context,
     compared: &EvalComparison,
+    outputs: &BTreeMap<String, Outputs>,
     regressions_max: usize,
     out: &mut dyn Write,
 ) -> Result<()> {
@@ -121,14 +158,19 @@ fn regressions(
         return context.say(out, "nothing got worse");
     }
     writeln!(out)?;
-    let mut table = TextTable::new(["worse", "item", ">a", ">b"]);
+    let mut table = TextTable::new(["worse", "item", ">a", ">b", "output a", "output b"]);
     let shown = |value: Option<f64>| value.map_or_else(|| "-".to_string(), number);
+    let said = |text: Option<&String>| {
+        text.map_or_else(|| "-".to_string(), |text| preview(text, OUTPUT_WIDTH))
+    };
     for (one, worse) in all.take(regressions_max) {
         table.add_row(vec![
             line(&one.scorer),
             preview(&worse.key, TEXT_WIDTH),
             shown(worse.a),
             shown(worse.b),
+            said(outputs.get(&worse.key).and_then(|both| both.a.as_ref())),
+            said(outputs.get(&worse.key).and_then(|both| both.b.as_ref())),
         ]);
     }
     table.write(out, context.style)?;

@@ -40,6 +40,7 @@ pub fn run(context: &Context, args: &EvalRunArgs, out: &mut (dyn Write + Send)) 
     };
     let mut options = options(context, &args.scorers.judge, &scorers).feedback(!args.no_feedback);
     options.name.clone_from(&args.name);
+    options.judge_traces.clone_from(&args.judge_traces);
     let judged = match &begun {
         Some(run) => db.resume_eval(&run.run_id, &source_again(&db, run)?, &scorers, &options),
         None => db.evaluate(&source(args)?, &scorers, &options),

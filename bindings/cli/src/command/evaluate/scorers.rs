@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tracehouse::eval::judge::{Client, Judge, JudgeSettings};
 use tracehouse::eval::scorer::{Definition, parse_spec};
-use tracehouse::eval::{EvalScorer, Scorer, ScorerInfo, definition_of, scorer_of};
+use tracehouse::eval::{EvalScorer, Scorer, ScorerInfo, definition_of, judge_observer, scorer_of};
 use tracehouse::{Database, Error, Result};
 
 use crate::args::JudgeArgs;
@@ -119,6 +119,7 @@ impl<'a> Judges<'a> {
         }
         let client = Client::new(settings).map_err(wrong)?;
         let client = client.with_cancel(self.context.cancel.flag());
+        let client = client.with_observer(judge_observer());
         let client = Arc::new(client.with_cache(self.db.judge_cache()?));
         Ok(self.client.get_or_init(|| client).clone())
     }
