@@ -60,14 +60,19 @@ fn what_producers_send_is_what_an_import_makes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("served.traces");
     let server = Serving::start(&path, &[]);
-    for (line, encoding) in lines
-        .iter()
-        .zip(["identity", "gzip", "deflate", "zstd"].iter().cycle())
-    {
+    // SDKs of products have paths of their own.
+    let paths = [
+        "/v1/traces",
+        "/api/public/otel/v1/traces",
+        "/otel/v1/traces",
+    ];
+    let encodings = ["identity", "gzip", "deflate", "zstd"];
+    let ways = paths.iter().cycle().zip(encodings.iter().cycle());
+    for (line, (path, encoding)) in lines.iter().zip(ways) {
         let headers = [JSON, ("Content-Encoding", encoding)];
         let answer = post(
             server.http,
-            "/v1/traces",
+            path,
             &headers,
             &compressed(encoding, line.as_bytes()),
         );

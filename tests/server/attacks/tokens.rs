@@ -6,8 +6,10 @@ use super::http2::Http2;
 use super::support::*;
 
 /// Every route that is not open to all, with a role that is enough.
-const ROUTES: [(&str, &str, &str); 3] = [
+const ROUTES: [(&str, &str, &str); 5] = [
     ("POST", "/v1/traces", "ingest"),
+    ("POST", "/api/public/otel/v1/traces", "ingest"),
+    ("POST", "/otel/v1/traces", "ingest"),
     ("POST", "/v1/logs", "ingest"),
     ("GET", "/metrics", "read"),
 ];

@@ -1,4 +1,5 @@
-//! OTLP/HTTP: `POST /v1/traces` and `/v1/logs`, protobuf and JSON.
+//! OTLP/HTTP: `POST /v1/traces` and `/v1/logs`, protobuf and JSON; and the paths that SDKs of products send traces to unless
+//! they are told another one.
 
 use axum::Router;
 use axum::body::Body;
@@ -20,10 +21,19 @@ use crate::state::Shared;
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 
+/// Where traces come: OTLP's path, that of Langfuse's SDK, and that of the SDKs of LangSmith and Braintrust.
+const TRACES: [&str; 3] = [
+    "/v1/traces",
+    "/api/public/otel/v1/traces",
+    "/otel/v1/traces",
+];
+
 /// The routes of senders.
 pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/v1/traces", post(traces))
+    let routes = TRACES.iter().fold(Router::new(), |routes, path| {
+        routes.route(path, post(traces))
+    });
+    routes
         .route("/v1/logs", post(logs))
         .route("/v1/metrics", post(metrics))
 }
