@@ -13,6 +13,7 @@ mod dialect;
 mod errors;
 mod explained;
 mod functions;
+mod give_way;
 mod guard;
 mod kept_texts;
 mod late;

@@ -20,7 +20,6 @@ use datafusion::catalog::MemTable;
 use datafusion::common::ParamValues;
 use datafusion::common::ScalarValue;
 use datafusion::common::metadata::ScalarAndMetadata;
-use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::utils::memory::get_record_batch_memory_size;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -28,7 +27,6 @@ use datafusion::execution::{
     SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext,
 };
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
@@ -43,6 +41,7 @@ use tracehouse_storage::schema::Table;
 use super::absent::AbsentIsNull;
 use super::functions;
 use super::functions::tables::{BatchFunction, SearchText, TextSearcher};
+use super::give_way::give_way;
 use super::occurrences::Occurrences;
 use super::order_keys::OrderKeys;
 use super::provider::SnapshotTable;
@@ -413,7 +412,7 @@ pub(super) async fn start(
         .query_planner()
         .create_physical_plan(&optimized, &state)
         .await?;
-    let rows = when_asked(give_way(physical)?, state.task_ctx());
+    let rows = when_asked(give_way(physical, cancel)?, state.task_ctx());
     let rows = match summary {
         Some(summary) => summary.in_rows(rows),
         None => explained::in_lines(&optimized, rows),
@@ -432,20 +431,6 @@ fn when_asked(
     let schema = plan.schema();
     let rows = stream::once(async move { execute_stream(plan, context) }).try_flatten();
     Box::pin(RecordBatchStreamAdapter::new(schema, rows))
-}
-
-/// Lets joins give way after a number of batches. They make many of few, without asking the scan, where a query
-/// that was given up is noticed: it would go on, and hold its thread and the files, until it is done.
-fn give_way(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let given_way = plan.transform_up(|node| {
-        Ok(match node.name().contains("Join") {
-            true => {
-                Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)
-            }
-            false => Transformed::no(node),
-        })
-    })?;
-    Ok(given_way.data)
 }
 
 /// The plan of a statement, as far as it is allowed, and whether its rows are to be summed up.

@@ -415,8 +415,10 @@ def test_nothing_is_computed_before_a_reader_comes(served, client):
     served.wait_until_idle()
 
 
-def test_adbc_cancels(served, cursor):
-    timer = threading.Timer(0.5, cursor.adbc_cancel)
+# While rows are collected for the join, and while it looks for pairs and finds none.
+@pytest.mark.parametrize("after_seconds", [0.1, 3])
+def test_adbc_cancels(served, cursor, after_seconds):
+    timer = threading.Timer(after_seconds, cursor.adbc_cancel)
     timer.start()
     with pytest.raises(adbc_driver_manager.Error, match="(?i)cancel"):
         cursor.execute(RUNAWAY)
