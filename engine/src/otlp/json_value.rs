@@ -150,14 +150,15 @@ impl<'a> Reader<'a> {
             return self.integer().map(Value::Int);
         }
         let text = self.scanner.number()?;
-        let double = text.parse().ok().filter(|double: &f64| {
-            double.is_finite() && double.fract() == 0.0 && double.abs() >= BEYOND_INTEGERS
-        });
-        Ok(match (text.parse().ok(), double) {
-            (Some(whole), _) => Value::Int(whole),
-            (None, Some(double)) => Value::Double(double),
-            (None, None) => Value::Int(self.whole(text)),
-        })
+        if let Ok(whole) = text.parse() {
+            return Ok(Value::Int(whole));
+        }
+        match text.parse::<f64>() {
+            Ok(double) if double.is_finite() && double.abs() >= BEYOND_INTEGERS => {
+                Ok(Value::Double(double))
+            }
+            _ => Ok(Value::Int(self.whole(text))),
+        }
     }
 
     pub(super) fn integer(&mut self) -> Result<i64> {

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::{FieldRef, Schema};
 use arrow::record_batch::RecordBatch;
-use datafusion::common::Result;
+use datafusion::common::internal_err;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::error::DataFusionError;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
@@ -120,9 +120,11 @@ impl PhysicalExpr for UntilGivenUp {
         self: Arc<Self>,
         children: Vec<Arc<dyn PhysicalExpr>>,
     ) -> Result<Arc<dyn PhysicalExpr>> {
-        let condition = children.into_iter().next();
+        let Some(condition) = children.into_iter().next() else {
+            return internal_err!("a condition of a join without its child");
+        };
         Ok(Arc::new(Self {
-            condition: condition.unwrap_or_else(|| Arc::clone(&self.condition)),
+            condition,
             cancel: self.cancel.clone(),
         }))
     }
